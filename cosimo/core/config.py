@@ -1,0 +1,78 @@
+"""Config: the only reader of the environment and of default paths. Answers questions; creates nothing, imports no adapter."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .errors import ConfigError
+
+APP = "cosimo"
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+BUSY_TIMEOUT = 5.0  # seconds a writer waits for another
+
+
+def _folder(kind: str) -> Path:
+    """$COSIMO_HOME/kind where that is set, else the platform's own folder for it."""
+    home = os.environ.get("COSIMO_HOME")
+    if home:
+        return Path(home).expanduser() / kind
+    import platformdirs
+
+    found = {
+        "data": platformdirs.user_data_path,
+        "cache": platformdirs.user_cache_path,
+        "config": platformdirs.user_config_path,
+    }
+    return found[kind](APP, appauthor=False)
+
+
+def database_path() -> Path:
+    """Where rows go when nobody says: `$COSIMO_DB`, else a file in the user's data folder."""
+    named = os.environ.get("COSIMO_DB")
+    return Path(named).expanduser() if named else _folder("data") / "embeddings.db"
+
+
+def models_dir() -> Path:
+    """Where fetched weights are kept, one folder a model."""
+    return _folder("data") / "models"
+
+
+def compiled_dir() -> Path:
+    """Where compiled models are kept: derived, can be deleted at any time."""
+    return _folder("cache") / "compiled"
+
+
+def _default_model_file() -> Path:
+    return _folder("config") / "default_model.txt"
+
+
+def default_model() -> str:
+    """The model used where none is named: `$COSIMO_MODEL`, else the one set by `cosimo models default`."""
+    named = os.environ.get("COSIMO_MODEL")
+    if named:
+        return named
+    try:
+        return _default_model_file().read_text(encoding="utf-8").strip() or DEFAULT_MODEL
+    except FileNotFoundError:
+        return DEFAULT_MODEL
+
+
+def set_default_model(name: str) -> None:
+    """Remember a default model for this user."""
+    path = _default_model_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}; set COSIMO_MODEL instead") from error
+
+
+def precision() -> str:
+    """`$COSIMO_PRECISION`: auto (bf16 where the processor has it), float32, bf16 or int8."""
+    return os.environ.get("COSIMO_PRECISION", "auto")
+
+
+def offline() -> bool:
+    """True where the user asked for no network: `$HF_HUB_OFFLINE` or `$COSIMO_OFFLINE` is set to something true."""
+    return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in ("COSIMO_OFFLINE", "HF_HUB_OFFLINE"))

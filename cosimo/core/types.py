@@ -1,0 +1,173 @@
+"""Types: the plain data that travels between rooms, and the protocols adapters fulfil. No behaviour, no numpy at import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors: TypeAlias = NDArray[np.float32]  # (n, dim), C-contiguous
+    Vector: TypeAlias = NDArray[np.float32]  # (dim,)
+    Numbers: TypeAlias = NDArray[np.int64]  # (n,) row numbers: stable, never reused while a row lives
+    Scores: TypeAlias = NDArray[np.float32]  # (n,) or (q, k), higher is better
+
+Role: TypeAlias = Literal["document", "query"]
+Content: TypeAlias = str | bytes
+Metadata: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One thing to embed, or one thing found again: an id, its content, and what is known about it."""
+
+    id: str
+    content: Content | None = None
+    metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer of a search. `score` is cosine similarity: higher is better, 1 is the same direction."""
+
+    id: str
+    score: float
+    content: Content | None = None
+    metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model is: everything that decides whether two vectors may be compared.
+
+    `name` is the id by which other programs know it (`sentence-transformers/all-MiniLM-L6-v2`); `revision` the
+    SHA-256 of its weights, or empty where a provider tells none. `prompts` maps a role to the text put before it.
+    """
+
+    name: str
+    dim: int
+    revision: str = ""
+    max_tokens: int | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    pooling: str = ""
+    normalized: bool = True
+    modalities: tuple[str, ...] = ("text",)
+
+
+class Embedded(NamedTuple):
+    """What an embedder gives back."""
+
+    vectors: Vectors  # (n, dim), in the order asked
+    tokens: int  # read by the model, special tokens included; a repeated text counts once
+    cut: Sequence[int]  # positions of the texts longer than the model's window
+
+
+class Embedder(Protocol):
+    """A model under our names. `check_embedder` in `cosimo.testing` says whether a class fulfils this."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded: ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What made a collection, as the file remembers it. `revision` None: written by another program, not known yet."""
+
+    model: str | None  # None: vectors come from elsewhere
+    dim: int | None = None  # None: no vector stored yet
+    revision: str | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    pooling: str = ""
+    normalized: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """A collection as the store lists it. `count` is the number of rows."""
+
+    name: str
+    count: int
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a collection. `hash` is the 16-byte MD5 of the content; `updated` unix seconds."""
+
+    id: str
+    vector: Vector  # (dim,) float32
+    content: Content | None = None
+    hash: bytes | None = None
+    metadata: Metadata | None = None
+    updated: int = 0
+
+
+class Known(NamedTuple):
+    """What a store already holds under an id: enough to decide whether anything has to be done."""
+
+    hash: bytes | None
+    has_content: bool
+    metadata: Metadata | None
+
+
+class Change(NamedTuple):
+    """What happened to a collection's vectors since a version: an index applies it to what it holds."""
+
+    version: int  # ask for the changes since this one next time
+    full: bool  # True: forget everything held before; False: `numbers` and `removed` are differences
+    numbers: Numbers  # (n,)
+    vectors: Vectors  # (n, dim), as stored
+    removed: Numbers  # (m,) numbers that are gone
+
+
+class Store(Protocol):
+    """Rows of collections in a database. Collections are spoken of by name; unknown names raise `NotFound`."""
+
+    def collections(self) -> list[CollectionInfo]: ...
+
+    def info(self, collection: str) -> CollectionInfo | None: ...
+
+    def create(self, collection: str, settings: Settings) -> None: ...
+
+    def configure(self, collection: str, settings: Settings) -> None: ...
+
+    def drop(self, collection: str) -> int: ...
+
+    def put(self, collection: str, rows: Iterable[Row], *, source: str | None = None) -> int: ...
+
+    def touch(self, collection: str, documents: Iterable[Document], *, store: bool, source: str | None = None) -> int: ...
+
+    def known(self, collection: str, ids: Sequence[str]) -> dict[str, Known]: ...
+
+    def vectors_of(self, collection: str, hashes: Sequence[bytes]) -> dict[bytes, Vector]: ...
+
+    def get(self, collection: str, ids: Sequence[str]) -> dict[str, Row]: ...
+
+    def delete(self, collection: str, ids: Sequence[str]) -> int: ...
+
+    def prune(self, collection: str, source: str, keep: Iterable[str]) -> list[str]: ...
+
+    def scan(self, collection: str, *, prefix: str = "") -> Iterator[Row]: ...
+
+    def count(self, collection: str) -> int: ...
+
+    def changes(self, collection: str, since: int | None = None) -> Change: ...
+
+    def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]: ...
+
+    def numbers_with_prefix(self, collection: str, prefix: str) -> Numbers: ...
+
+    def close(self) -> None: ...
+
+
+class Index(Protocol):
+    """Vectors → nearest row numbers. Derived from the rows and rebuildable at any time."""
+
+    def search(self, queries: Vectors, k: int, *, allowed: Numbers | None = None) -> tuple[list[Numbers], list[Scores]]: ...

@@ -1,0 +1,99 @@
+"""Vectors: pack, unpack, check, normalise, nearest k. numpy only; the one place that defines what a score is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import BadVector, DimensionMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from .types import Scores, Vector, Vectors
+
+STORED = np.dtype("<f4")  # little-endian float32, as `llm` packs it
+
+
+def pack(vector: Vector) -> bytes:
+    """One vector as the bytes a database holds: little-endian float32, 4 × dim bytes."""
+    return np.ascontiguousarray(vector, dtype=STORED).tobytes()
+
+
+def unpack(blob: bytes) -> Vector:
+    """The vector in a database's bytes, (dim,) float32, read-only and without a copy.
+
+    Raises
+    ------
+    BadVector : the bytes are not a whole number of float32 values
+    """
+    if len(blob) % STORED.itemsize:
+        raise BadVector(f"a stored vector of {len(blob)} bytes is not a list of 4-byte floats; run: cosimo check")
+    return np.frombuffer(blob, dtype=STORED)
+
+
+def checked(vectors: ArrayLike, dim: int | None = None) -> Vectors:
+    """Vectors from outside as (n, dim) float32, refused when they cannot be used.
+
+    One vector (dim,) becomes (1, dim). Zero vectors pass: they are stored, and no search returns them.
+
+    Raises
+    ------
+    BadVector : not numbers, ragged, NaN or infinite
+    DimensionMismatch : another length than `dim`
+    """
+    try:
+        array = np.atleast_2d(np.ascontiguousarray(vectors, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        raise BadVector("vectors must be one list of numbers each, all of the same length") from error
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise BadVector(f"vectors must have the shape (n, dim), not {array.shape}")
+    if dim is not None and array.shape[1] != dim:
+        raise DimensionMismatch(f"expected vectors of length {dim}, got {array.shape[1]}")
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise BadVector(f"vector {row} holds NaN, infinity or a number beyond float32; nothing was stored")
+    return array
+
+
+def normalised(vectors: Vectors) -> Vectors:
+    """Each row at unit length, (n, dim) float32. Zero and non-finite rows become zero, which scores nowhere."""
+    # in float64: a stored 1e30 squares to infinity in float32
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    usable = np.isfinite(lengths) & (lengths > 0)
+    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=usable)
+    unit = (vectors * scale[:, None]).astype(np.float32)
+    unit[~usable] = 0
+    return np.ascontiguousarray(unit)
+
+
+def cosine(a: Vectors, b: Vectors) -> Scores:
+    """Score of every row of `a` with every row of `b`, (n, m) float32: cosine similarity, in [-1, 1]."""
+    scores: Scores = np.clip(normalised(a) @ normalised(b).T, -1, 1)  # (n, dim) @ (dim, m)
+    return scores
+
+
+def top_k(scores: Scores, k: int) -> NDArray[np.int64]:
+    """Positions of the k highest of (n,) scores, best first; equal scores keep their order. NaN is never among them."""
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    k = min(k, len(scores))
+    if k <= 0:
+        return np.empty(0, np.int64)
+    if k < len(scores):
+        # everything above the k-th score, then as many equal to it as fit, the earliest first: argpartition alone
+        # would choose among equals at random
+        threshold = scores[np.argpartition(-scores, k - 1)[k - 1]]
+        above = np.flatnonzero(scores > threshold)
+        level = np.flatnonzero(scores == threshold)[: k - len(above)]
+        chosen = np.sort(np.concatenate([above, level]))
+    else:
+        chosen = np.arange(len(scores))
+    return chosen[np.argsort(-scores[chosen], kind="stable")].astype(np.int64)
+
+
+def stacked(vectors: Sequence[Vector], dim: int) -> Vectors:
+    """A list of vectors as one (n, dim) matrix; an empty list gives (0, dim)."""
+    return np.stack(vectors).astype(np.float32, copy=False) if vectors else np.empty((0, dim), np.float32)

@@ -1,0 +1,1 @@
+"""Floor 2: models under our names, one file a provider."""

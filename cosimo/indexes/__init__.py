@@ -1,0 +1,1 @@
+"""Floor 2: vectors → nearest row numbers."""

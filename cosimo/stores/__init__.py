@@ -1,0 +1,1 @@
+"""Floor 2: databases under our names."""

@@ -61,13 +61,30 @@ def checked(vectors: ArrayLike, dim: int | None = None) -> Vectors:
 
 def normalised(vectors: Vectors) -> Vectors:
     """Each row at unit length, (n, dim) float32. Zero and non-finite rows become zero, which scores nowhere."""
-    # in float64: a stored 1e30 squares to infinity in float32
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    usable = np.isfinite(lengths) & (lengths > 0)
-    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=usable)
-    unit = (vectors * scale[:, None]).astype(np.float32)
-    unit[~usable] = 0
-    return np.ascontiguousarray(unit)
+    unit = np.array(vectors, dtype=np.float32, order="C")
+    normalise(unit)
+    return unit
+
+
+def normalise(vectors: Vectors) -> None:
+    """`normalised` in place: a matrix that already has unit rows is read once and written nowhere."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", vectors, vectors)
+    for row in np.flatnonzero(~((squares > 1e-30) & (squares < 1e30))):  # 1e20 squared is infinity in float32, 1e-25 zero
+        vectors[row] = _unit_in_double(vectors[row])
+        squares[row] = 1
+    off = np.flatnonzero(np.abs(squares - 1) > 1e-6)
+    step = 65_536  # rows a slice: a matrix of a million rows is not copied whole
+    for start in range(0, len(off), step):
+        rows = off[start : start + step]
+        vectors[rows] /= np.sqrt(squares[rows])[:, None]
+
+
+def _unit_in_double(vector: Vector) -> Vector:
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    if not np.isfinite(length) or length == 0:
+        return np.zeros_like(vector)
+    return (vector.astype(np.float64) / length).astype(np.float32)
 
 
 def cosine(a: Vectors, b: Vectors) -> Scores:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .collection import Collection, embed, open, read
+    from .collection.collection import Collection
+    from .collection.database import embed, open, read
     from .core.errors import Error
     from .core.types import Document, Embedder, Hit, Store
 
@@ -13,7 +14,8 @@ __version__ = "0.1.0"
 __all__ = ["Collection", "Document", "Embedder", "Error", "Hit", "Store", "embed", "open", "read"]
 
 _HOMES = {
-    "Collection": "collection", "embed": "collection", "open": "collection", "read": "collection",
+    "Collection": "collection.collection",
+    "embed": "collection.database", "open": "collection.database", "read": "collection.database",
     "Document": "core.types", "Embedder": "core.types", "Hit": "core.types", "Store": "core.types",
     "Error": "core.errors",
 }  # fmt: skip

@@ -76,3 +76,13 @@ def precision() -> str:
 def offline() -> bool:
     """True where the user asked for no network: `$HF_HUB_OFFLINE` or `$COSIMO_OFFLINE` is set to something true."""
     return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in ("COSIMO_OFFLINE", "HF_HUB_OFFLINE"))
+
+
+def debug() -> bool:
+    """True where `$COSIMO_DEBUG` asks for tracebacks."""
+    return bool(os.environ.get("COSIMO_DEBUG"))
+
+
+def demo_path() -> Path:
+    """Where `cosimo demo` keeps its rows."""
+    return _folder("data") / "demo.db"

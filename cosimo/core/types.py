@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -55,6 +57,13 @@ class ModelSpec:
     pooling: str = ""
     normalized: bool = True
     modalities: tuple[str, ...] = ("text",)
+
+
+class Problem(NamedTuple):
+    """One thing that could not be read while the run went on: which (`notes/a.md`, `rows.csv:17`), and why."""
+
+    name: str
+    reason: str
 
 
 class Embedded(NamedTuple):
@@ -128,7 +137,10 @@ class Change(NamedTuple):
 
 
 class Store(Protocol):
-    """Rows of collections in a database. Collections are spoken of by name; unknown names raise `NotFound`."""
+    """Rows of collections in a database. Collections are spoken of by name; unknown names raise `NotFound`.
+
+    `atomic` makes several writes one transaction, `snapshot` lets several reads see one state of the file; both nest.
+    """
 
     def collections(self) -> list[CollectionInfo]: ...
 
@@ -163,6 +175,10 @@ class Store(Protocol):
     def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]: ...
 
     def numbers_with_prefix(self, collection: str, prefix: str) -> Numbers: ...
+
+    def atomic(self) -> AbstractContextManager[None]: ...
+
+    def snapshot(self) -> AbstractContextManager[None]: ...
 
     def close(self) -> None: ...
 

@@ -9,6 +9,8 @@ import numpy as np
 from ..core.vectors import normalise, normalised, top_k
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..core.types import Change, Numbers, Scores, Vectors
 
 SPARSE = 0.25  # below this share of rows allowed, gathering them beats scoring all: a gather reads about four times as slowly
@@ -73,17 +75,17 @@ class FlatIndex:
             best = top_k(scores, k)
             return self._numbers[at[best]], np.clip(scores[best], -1, 1)
         scores = self._matrix[: self._used] @ query  # (n, dim) @ (dim,) -> (n,)
-        usable = self._alive[: self._used]
+        usable = self._alive[: self._used].copy()
         if at is not None:
             chosen = np.zeros(self._used, np.bool_)
             chosen[at] = True
-            usable = usable & chosen
+            usable &= chosen
         if not usable.all():
             scores[~usable] = -np.inf
         best = top_k(scores, min(k, int(np.count_nonzero(usable))))
         return self._numbers[best], np.clip(scores[best], -1, 1)
 
-    def _positions(self, numbers: Numbers) -> tuple[Numbers, np.ndarray]:
+    def _positions(self, numbers: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
         """Where numbers lie, and which of them are here at all."""
         held = self._numbers[: self._used]
         if not len(held):

@@ -1,0 +1,308 @@
+"""Collection: the hall. Wires embedder, store, index and verbs together; every verb is one short method."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core import compatibility, config, registry
+from ..core.errors import DataError, ModelMismatch, NotFound
+from ..core.types import CollectionInfo, Document, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from ..core.types import Content, Embedder, Hit, Metadata, Row, Store, Vector
+    from ..indexes.flat import FlatIndex
+    from ..verbs.ingest import Added, Plan
+    from .database import Database
+
+
+class _AsStored:
+    """The type of `AS_STORED`, which stands for an argument left out where None means something."""
+
+    def __repr__(self) -> str:
+        return "as stored"
+
+
+AS_STORED = _AsStored()
+Given = str | None | _AsStored
+
+
+class Collection:
+    """Documents with their vectors. Made by `Database.collection`."""
+
+    def __init__(self, db: Database, name: str, model: Given, dim: int | None, precision: str | None) -> None:
+        self._db = db
+        self.name = name
+        self._precision = precision
+        self._index: FlatIndex | None = None
+        self._version: int | None = None
+        info = db.store.info(name)
+        self._settings = info.settings if info else Settings(_named(model), dim)
+        # a folder, say, that holds the weights of the hub id that is stored
+        self._loadable = self._settings.model if isinstance(model, _AsStored) else model
+        if info:
+            self._refuse_another(model, dim)
+
+    # -- what it is
+
+    @property
+    def model(self) -> str | None:
+        """The id of the model that makes its vectors; None where they come from elsewhere."""
+        return self._settings.model
+
+    @property
+    def dim(self) -> int | None:
+        """Length of its vectors; None as long as nothing is known of them."""
+        return self._settings.dim
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The collection's model, loaded at first use and held against what made the vectors.
+
+        Raises
+        ------
+        ModelNotFound : it cannot be run here (search by id and by vector still works)
+        ModelMismatch : its weights or prompts are not those that made the collection
+        """
+        if self._loadable is None:
+            raise ModelMismatch(f"'{self.name}' holds vectors from elsewhere and has no model; search by vector or by id")
+        embedder = self._db.embedder(self._loadable, self._precision)
+        if self._info() is not None:
+            compatibility.refuse_other_weights(self.name, self._settings, embedder.spec)
+        return embedder
+
+    def info(self) -> CollectionInfo:
+        """Name, number of rows and settings."""
+        return self._info() or CollectionInfo(self.name, 0, self._settings)
+
+    # -- rows in
+
+    def add(
+        self,
+        documents: Iterable[Document],
+        *,
+        store: bool = True,
+        batch_size: int | None = None,
+        source: str | None = None,
+        sync: bool = False,
+        progress: Callable[[Added], None] | None = None,
+    ) -> Added:
+        """Embed and store documents: only what is new or changed is embedded, each batch is one transaction.
+
+        Parameters
+        ----------
+        store : keep the text beside its vector; without it, text search and `migrate` have nothing to read
+        source : a label for where the documents come from
+        sync : afterwards remove the rows of this `source` that did not come again
+        progress : called after each commit; None draws a bar on a terminal once a second has passed
+
+        Raises
+        ------
+        DataError : an id or content that cannot be stored
+        ModelMismatch : the model here is not the one that made the collection
+        """
+        from ..core.progress import reporting
+        from ..verbs import ingest
+
+        self._create_if_new()
+        with reporting(documents, progress, "texts") as report:
+            return ingest.add(
+                self._store, self._embedder_for_writing, self.name, documents,
+                keep_content=store, batch_size=batch_size, source=source, sync=sync, progress=report,
+            )  # fmt: skip
+
+    def plan(self, documents: Iterable[Document]) -> Plan:
+        """What `add` would do, counted; nothing is embedded or written."""
+        from ..verbs import ingest
+
+        return ingest.plan(self._store, self.embedder, self.name, documents, exists=self._info() is not None)
+
+    def add_vectors(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike,
+        contents: Sequence[Content | None] | None = None,
+        metadata: Sequence[Metadata | None] | None = None,
+    ) -> int:
+        """Store vectors made elsewhere, all or none; the number of rows comes back.
+
+        Parameters
+        ----------
+        vectors : (n, dim) numbers, kept as float32 as they are; scores are cosines whatever their length
+
+        Raises
+        ------
+        BadVector : NaN, infinity or ragged
+        DimensionMismatch : another length than the collection's
+        DataError : lists of different lengths, an id no database can hold
+        """
+        from ..core.vectors import checked
+        from ..verbs import ingest
+
+        if not len(ids):
+            return 0
+        array = checked(vectors, self.dim)
+        self._create_if_new()
+        self._learn_dim(array.shape[1])
+        return ingest.add_vectors(self._store, self.name, ids, array, contents, metadata)
+
+    def delete(self, ids: str | Iterable[str]) -> int:
+        """Delete items; how many of them were there comes back."""
+        return self._store.delete(self.name, [ids] if isinstance(ids, str) else list(ids)) if self._info() else 0
+
+    # -- questions
+
+    def search(self, query: Content | ArrayLike, k: int = 10, *, prefix: str = "") -> list[Hit]:
+        """The k documents nearest to a text or to a vector, best first.
+
+        Parameters
+        ----------
+        query : a text, which the collection's model embeds as a query, or (dim,) numbers
+        prefix : only ids that begin with this
+
+        Raises
+        ------
+        NotFound : the collection does not exist
+        DataError : k below 1, an empty text
+        """
+        from ..verbs.search import checked_k, search
+
+        self._must_exist()
+        checked_k(k)
+        vector = self._query_vector(query)
+        with self._store.snapshot():
+            return search(self._store, self._fresh_index(), self.name, vector, k, prefix=prefix)
+
+    def related(self, id: str, k: int = 10, *, prefix: str = "") -> list[Hit]:
+        """The k documents nearest to one that is stored, itself left out; needs no model.
+
+        Raises
+        ------
+        NotFound : no such collection or item
+        """
+        from ..verbs.related import related
+
+        self._must_exist()
+        with self._store.snapshot():
+            return related(self._store, self._fresh_index(), self.name, id, k, prefix=prefix)
+
+    def get(self, id: str) -> Document:
+        """One item: id, content where it was stored, metadata.
+
+        Raises
+        ------
+        NotFound : no such item
+        """
+        row = self._row(id)
+        return Document(row.id, row.content, row.metadata)
+
+    def vector(self, id: str) -> Vector:
+        """One item's vector as stored, (dim,) float32.
+
+        Raises
+        ------
+        NotFound : no such item
+        """
+        return self._row(id).vector
+
+    def rows(self, *, prefix: str = "") -> Iterator[Row]:
+        """All rows in the order they came, streamed."""
+        self._must_exist()
+        return self._store.scan(self.name, prefix=prefix)
+
+    def __len__(self) -> int:
+        return self._store.count(self.name) if self._info() else 0
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, str) and bool(self._info()) and bool(self._store.known(self.name, [id]))
+
+    def __repr__(self) -> str:
+        return f"<cosimo.Collection {self.name} in {self._db.name}: {self.model}, {len(self)} rows>"
+
+    # -- wiring
+
+    @property
+    def _store(self) -> Store:
+        return self._db.store
+
+    def _info(self) -> CollectionInfo | None:
+        return self._store.info(self.name)
+
+    def _must_exist(self) -> None:
+        if self._info() is None:
+            names = ", ".join(repr(info.name) for info in self._db.collections()) or "no collection yet"
+            raise NotFound(f"no collection '{self.name}' in {self._db.name}; it holds {names}")
+
+    def _row(self, id: str) -> Row:
+        self._must_exist()
+        row = self._store.get(self.name, [id]).get(id)
+        if row is None:
+            raise NotFound(f"no item '{id}' in collection '{self.name}'")
+        return row
+
+    def _query_vector(self, query: Content | ArrayLike) -> Vector:
+        from ..core.vectors import checked
+
+        if isinstance(query, str | bytes):
+            if not query.strip():
+                raise DataError("nothing to search for: the text is empty")
+            vectors = self.embedder.embed([query], role="query").vectors
+        else:
+            vectors = checked(query, self._info_dim())
+        one: Vector = vectors[0]
+        return one
+
+    def _info_dim(self) -> int | None:
+        info = self._info()
+        return info.settings.dim if info else self.dim
+
+    def _fresh_index(self) -> FlatIndex:
+        """The index with everything in it that any program has written by now."""
+        from ..indexes.flat import FlatIndex
+
+        change = self._store.changes(self.name, self._version)
+        if self._index is None:
+            self._index = FlatIndex()
+        self._index.apply(change)
+        self._version = change.version
+        return self._index
+
+    def _create_if_new(self) -> None:
+        if self._info() is not None:
+            return
+        if self._settings.model is not None:
+            self._settings = compatibility.made_by(self.embedder.spec)
+        self._store.create(self.name, self._settings)
+
+    def _learn_dim(self, dim: int) -> None:
+        if self._settings.dim is None:
+            self._settings = replace(self._settings, dim=dim)
+            self._store.configure(self.name, self._settings)
+
+    def _embedder_for_writing(self) -> Embedder:
+        """The embedder; a collection begun by another program learns here what makes its vectors from now on."""
+        if self._settings.revision is None:
+            self._settings = compatibility.made_by(self.embedder.spec)
+            self._store.configure(self.name, self._settings)
+        return self.embedder
+
+    def _refuse_another(self, model: Given, dim: int | None) -> None:
+        compatibility.refuse_other_dim(self.name, self._settings, dim)
+        if isinstance(model, _AsStored) or model == self._settings.model:
+            return
+        if model is not None and self._settings.model is not None:
+            folder = Path(model).is_dir()  # which model its weights are, only they can tell
+            model = self._db.embedder(model, self._precision).spec.name if folder else registry.canonical(model)
+        compatibility.refuse_other_name(self.name, self._settings, model)
+
+
+def _named(model: Given) -> str | None:
+    if isinstance(model, _AsStored):
+        model = config.default_model()
+    return registry.canonical(model) if model is not None else None

@@ -1,0 +1,132 @@
+"""Database: a file of collections, and the ways in: `open`, `embed`, `read`. Search and storage lie behind `Collection`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ..core import config, registry
+from ..core.errors import CollectionError
+from .collection import AS_STORED, Collection, Given
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from ..core.types import CollectionInfo, Content, Embedder, Role, Store, Vectors
+
+
+def open(
+    address: str | Path | None = None,
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    busy_timeout: float = config.BUSY_TIMEOUT,
+) -> Database:
+    """Open a database: a path to a SQLite file, by default the user's own (`$COSIMO_DB`).
+
+    Parameters
+    ----------
+    read_only : nothing is ever written, not even our own tables
+    create : False refuses a file that is not there
+    busy_timeout : seconds to wait for another writer
+
+    Raises
+    ------
+    StoreError : not a database, no permission, or a missing file with `create=False`
+    """
+    path = str(address) if address is not None else str(_own_file(create and not read_only))
+    store = registry.store_class(path)(path, read_only=read_only, create=create, busy_timeout=busy_timeout)
+    return Database(store, path)
+
+
+def embed(contents: Content | Sequence[Content], *, model: str | None = None, role: Role = "document") -> Vectors:
+    """Embed texts with the default model or the one named; nothing is stored.
+
+    Returns
+    -------
+    (n, dim) float32, in the order given; one text gives (1, dim)
+    """
+    many = [contents] if isinstance(contents, str | bytes) else list(contents)
+    return load_embedder(model or config.default_model()).embed(many, role=role).vectors
+
+
+def load_embedder(model: str, *, precision: str | None = None) -> Embedder:
+    """The embedder behind a model's name.
+
+    Raises
+    ------
+    ModelNotFound : no such model, or its weights are not here and cannot be fetched
+    """
+    adapter, rest = registry.embedder_class(model)
+    options = {"precision": precision} if precision else {}
+    embedder: Embedder = adapter(rest, **options)
+    return embedder
+
+
+def _own_file(create: bool) -> Path:
+    path = config.database_path()
+    if create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+class Database:
+    """Collections in one database. Use it as a context manager, or close it."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store = store
+        self.name = name
+        self._embedders: dict[tuple[str, str | None], Embedder] = {}
+
+    def collection(
+        self, name: str, *, model: Given = AS_STORED, dim: int | None = None, precision: str | None = None
+    ) -> Collection:
+        """A collection by name; it is created by the first thing added to it.
+
+        Parameters
+        ----------
+        model : what embeds its texts. Left out: as stored, else the default. None: vectors come from elsewhere
+        dim : length of the vectors, for `model=None`
+
+        Raises
+        ------
+        ModelMismatch : the collection was made by another model
+        DimensionMismatch : the collection's vectors have another length than `dim`
+        """
+        if not name:
+            raise CollectionError("a collection must have a name")
+        return Collection(self, name, model, dim, precision)
+
+    def collections(self) -> list[CollectionInfo]:
+        """All collections, by name."""
+        return self.store.collections()
+
+    def drop(self, name: str) -> int:
+        """Delete a collection with all its rows; their number comes back.
+
+        Raises
+        ------
+        NotFound : no such collection
+        """
+        return self.store.drop(name)
+
+    def embedder(self, model: str, precision: str | None = None) -> Embedder:
+        """The embedder of a model, loaded once for all collections."""
+        key = (model, precision)
+        if key not in self._embedders:
+            self._embedders[key] = load_embedder(model, precision=precision)
+        return self._embedders[key]
+
+    def close(self) -> None:
+        """Close the file."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<cosimo.Database {self.name}>"

@@ -1,0 +1,48 @@
+"""Compatibility: which models and vectors may meet in one collection. Rules over plain data; loads nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import DimensionMismatch, ModelMismatch
+from .types import Settings
+
+if TYPE_CHECKING:
+    from .types import ModelSpec
+
+ADVICE = "leave the model out, or use another collection name"
+
+
+def made_by(spec: ModelSpec) -> Settings:
+    """What a collection has to remember of the model that makes its vectors."""
+    return Settings(spec.name, spec.dim, spec.revision, dict(spec.prompts), spec.pooling, spec.normalized)
+
+
+def refuse_other_name(collection: str, stored: Settings, asked: str | None) -> None:
+    """Raise `ModelMismatch` unless the model asked for is the one that made the collection."""
+    if asked != stored.model:
+        made = f"{stored.model} ({stored.dim})" if stored.model else "vectors from elsewhere"
+        raise ModelMismatch(f"'{collection}' was made with {made}, not {asked or 'vectors from elsewhere'}; {ADVICE}")
+
+
+def refuse_other_dim(collection: str, stored: Settings, dim: int | None) -> None:
+    """Raise `DimensionMismatch` unless vectors of this length fit; None is not known yet and fits."""
+    if dim is not None and stored.dim not in (None, dim):
+        raise DimensionMismatch(f"'{collection}' holds vectors of length {stored.dim}, not {dim}; use another collection name")
+
+
+def refuse_other_weights(collection: str, stored: Settings, spec: ModelSpec) -> None:
+    """Raise unless a loaded model makes the same vectors as the one that made the collection.
+
+    A revision that the file does not know (rows of another program) fits any; precision is not part of the comparison.
+    """
+    refuse_other_dim(collection, stored, spec.dim)
+    if stored.revision is None:
+        return
+    for what, was, here in (
+        ("weights", stored.revision[:12], spec.revision[:12]),
+        ("prompts", dict(stored.prompts), dict(spec.prompts)),
+        ("pooling", stored.pooling, spec.pooling),
+    ):
+        if was != here:
+            raise ModelMismatch(f"'{collection}' was made with other {what} of {spec.name} ({was}, here {here}); {ADVICE}")

@@ -1,0 +1,25 @@
+"""Progress: how far a long piece of work has come, on stderr, for people at a terminal. Silent in pipes, and for a second."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from operator import length_hint
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+
+@contextmanager
+def reporting(work: Iterable[Any], report: Callable[[Any], None] | None, unit: str) -> Iterator[Callable[[Any], None]]:
+    """The caller's own `report`, or else a bar with rate and remaining time that follows `.committed` of what it is given.
+
+    `work` tells the total where it has a length or a length hint.
+    """
+    if report is not None:
+        yield report
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=length_hint(work) or None, unit=f" {unit}", delay=1, disable=None, leave=False, dynamic_ncols=True) as bar:
+        yield lambda done: bar.update(done.committed + done.empty - bar.n) and None

@@ -1,0 +1,70 @@
+"""`cosimo models`: which models are here, fetching one, choosing the default."""
+
+from __future__ import annotations
+
+import click
+
+from . import options, output
+from .lazy import DefaultGroup
+
+
+@click.group(cls=DefaultGroup, default="list")
+def models() -> None:
+    """List, fetch and choose models."""
+
+
+@models.command(name="list")
+@options.as_json
+def list_(*, as_json: bool) -> None:
+    """List the models that are on this machine and those that can be fetched."""
+    from ...core import config, registry
+    from ...embedders import weights
+
+    default = registry.canonical(config.default_model())
+    rows = [
+        {
+            "name": model.name,
+            "here": "yes" if model.folder else "no",
+            "default": "yes" if model.name == default else "",
+            "dim": model.dim,
+            "max_tokens": model.max_tokens,
+            "folder": str(model.folder) if model.folder else None,
+        }
+        for model in weights.listed()
+    ]
+    output.records(rows, ("name", "here", "default", "dim", "max_tokens", "folder"), as_json=as_json)
+
+
+@models.command()
+@click.argument("name")
+@options.quiet
+def pull(name: str, *, quiet: bool) -> None:
+    """Fetch the weights of model NAME, unless they are here."""
+    from ...embedders import weights
+
+    folder = weights.fetch(name, progress=not quiet)
+    if not quiet:
+        click.echo(folder)
+
+
+@models.command()
+@click.argument("name")
+def path(name: str) -> None:
+    """Print the folder that holds the weights of model NAME."""
+    from ...embedders import weights
+
+    click.echo(weights.find(name))
+
+
+@models.command()
+@click.argument("name", required=False)
+def default(name: str | None) -> None:
+    """Print the model used where none is named, or make it NAME."""
+    from ...core import config, registry
+
+    if name is None:
+        click.echo(config.default_model())
+        return
+    registry.embedder_class(name)
+    config.set_default_model(name)
+    click.echo(f"the default model is {name}", err=True)

@@ -1,0 +1,61 @@
+"""Options that several commands share, spelled once. Values only; what they mean is the hall's business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...collection.database import Database
+
+FC = Any  # click's decorators take and give functions or commands
+
+database = click.option(
+    "-d", "--database", type=click.Path(dir_okay=False, path_type=Path), help="SQLite file. [default: $COSIMO_DB or your own]"
+)
+busy_timeout = click.option(
+    "--busy-timeout", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds to wait for another writer."
+)
+model = click.option("-m", "--model", help="Embedding model. [default: as stored, else `cosimo models default`]")
+precision = click.option(
+    "--precision",
+    type=click.Choice(["auto", "bf16", "float32", "int8"]),
+    help="Arithmetic of a local model. [default: auto, bf16 where the processor has it]",
+)
+role = click.option("--role", type=click.Choice(["query", "document"]), help="Which prompt of the model to use.")
+number = click.option("-n", "--number", type=int, default=10, show_default=True, help="How many results.")
+content = click.option("-c", "--content", help="Text to embed.")
+input_file = click.option(
+    "-i",
+    "--input",
+    "input_",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=str),
+    help="File to embed; - is stdin.",
+)
+binary = click.option("--binary", is_flag=True, help="Treat the input as binary data.")
+store = click.option("--store", is_flag=True, help="Store the text itself beside its vector.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+as_json = click.option("--json", "as_json", is_flag=True, help="NDJSON, also on a terminal.")
+prefix = click.option("--prefix", default="", help="Only ids that begin with this.")
+
+
+def stacked(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
+    """Several options as one decorator, in the order written."""
+
+    def decorate(function: FC) -> FC:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def opened(path: Path | None, *, writing: bool, busy_timeout: float = 5.0, create: bool = True) -> Database:
+    """The database a command works on; one that only reads neither makes nor changes a file."""
+    from ...collection.database import open
+
+    return open(path, read_only=not writing, create=writing and create, busy_timeout=busy_timeout)

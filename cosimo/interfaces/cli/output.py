@@ -1,0 +1,90 @@
+"""Output: results as NDJSON in a pipe, as a readable table on a terminal. Knows shapes of text, nothing of embeddings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+WIDTH = 100  # where the terminal does not tell
+
+
+def on_terminal() -> bool:
+    """True where a person reads stdout."""
+    return sys.stdout.isatty()
+
+
+def line(record: Mapping[str, Any]) -> None:
+    """One record as one line of JSON; text stays readable, bytes become base64."""
+    click.echo(json.dumps(record, ensure_ascii=False, default=_jsonable))
+
+
+def records(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False) -> None:
+    """Records for whoever reads: NDJSON in a pipe or on request, else a table of these columns."""
+    if as_json or not on_terminal():
+        for row in rows:
+            line(row)
+        return
+    table([[_shown(row.get(column)) for column in columns] for row in rows], columns)
+
+
+def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
+    """A table as wide as the terminal: all columns but the last take what they need, the last what is left."""
+    if not rows:
+        click.echo("(nothing)", err=True)
+        return
+    total = shutil.get_terminal_size((WIDTH, 24)).columns
+    widths = [max(display_width(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
+    widths = [min(width, max(12, total // 3)) for width in widths[:-1]]
+    left = max(20, total - sum(widths) - 2 * len(widths))
+    click.echo("  ".join(_padded(name, width) for name, width in zip(columns, [*widths, left], strict=True)).rstrip())
+    for row in rows:
+        click.echo("  ".join(_padded(cell, width) for cell, width in zip(row, [*widths, left], strict=True)).rstrip())
+
+
+def display_width(text: str) -> int:
+    """Columns a text takes on a terminal: East Asian wide characters take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def snippet(content: object, characters: int = 400) -> str:
+    """The beginning of a content on one line, without anything that could steer the terminal."""
+    if isinstance(content, bytes):
+        return f"({len(content):,} bytes)"
+    text = " ".join(str(content or "")[: characters * 2].split())
+    return "".join(c if c.isprintable() else "�" for c in text)[:characters]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return snippet(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else "" if value is None else value)
+
+
+def _padded(text: str, width: int) -> str:
+    if display_width(text) <= width:
+        return text + " " * (width - display_width(text))
+    kept, used = "", 1
+    for character in text:
+        used += display_width(character)
+        if used > width:
+            break
+        kept += character
+    return kept + "…" + " " * (width - display_width(kept) - 1)
+
+
+def _jsonable(value: object) -> str:
+    if isinstance(value, bytes):
+        from base64 import b64encode
+
+        return b64encode(value).decode("ascii")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

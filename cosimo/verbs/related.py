@@ -1,0 +1,24 @@
+"""Related: a stored id → the documents nearest to it. Needs no model: the vector is in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.errors import NotFound
+from .search import search
+
+if TYPE_CHECKING:
+    from ..core.types import Hit, Index, Store
+
+
+def related(store: Store, index: Index, collection: str, id: str, k: int, *, prefix: str = "") -> list[Hit]:
+    """The k documents nearest to a stored one, itself left out. No model is needed.
+
+    Raises
+    ------
+    NotFound : no such id in the collection
+    """
+    row = store.get(collection, [id]).get(id)
+    if row is None:
+        raise NotFound(f"no item '{id}' in collection '{collection}'")
+    return search(store, index, collection, row.vector, k, prefix=prefix, besides=id)

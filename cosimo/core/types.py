@@ -136,6 +136,16 @@ class Change(NamedTuple):
     removed: Numbers  # (m,) numbers that are gone
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong in a database. `kind` is one word for programs; `message` says what it means and what to do."""
+
+    kind: str
+    collection: str | None  # None: it concerns the file
+    id: str | None
+    message: str
+
+
 class Store(Protocol):
     """Rows of collections in a database. Collections are spoken of by name; unknown names raise `NotFound`.
 
@@ -146,7 +156,7 @@ class Store(Protocol):
 
     def info(self, collection: str) -> CollectionInfo | None: ...
 
-    def create(self, collection: str, settings: Settings) -> None: ...
+    def create(self, collection: str, settings: Settings) -> CollectionInfo: ...
 
     def configure(self, collection: str, settings: Settings) -> None: ...
 

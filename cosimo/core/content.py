@@ -1,0 +1,25 @@
+"""Content: the hash that says whether a text changed, and what of a text a database can hold. Reads nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text with every lone surrogate replaced by U+FFFD: half a character has no UTF-8, and no database takes it."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text)
+    return text
+
+
+def content_hash(content: str | bytes) -> bytes:
+    """16 bytes of MD5 over the content as it is stored (text as UTF-8): the column `content_hash` of `llm`'s tables."""
+    data = content if isinstance(content, bytes) else storable(content).encode()
+    return hashlib.md5(data, usedforsecurity=False).digest()  # MD5 because the file format says so; nothing is protected by it

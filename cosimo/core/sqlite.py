@@ -200,6 +200,8 @@ class File:
         if self.read_only:
             raise StoreError(f"{self.name} cannot be written: it is read-only here; copy it or change its permissions")
         with self.lock:
+            if self._connection.in_transaction:  # the mode cannot change now; writing works in any
+                return
             if not self.value("PRAGMA page_count"):
                 self.execute(f"PRAGMA page_size={PAGE_SIZE}")
             try:

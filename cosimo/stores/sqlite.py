@@ -79,6 +79,18 @@ class SQLiteStore:
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
+        """All writes inside are stored, or none; nests. No other program can write meanwhile."""
+        with self._writing():
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see one state of the file, whatever other programs commit; nests. Write outside of it."""
+        with self._reading():
+            yield
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
         """Several writes as one transaction: all of them or none. Nests."""
         with self._writing():
             yield
@@ -284,7 +296,8 @@ class SQLiteStore:
 
     def _touch(self, collection: str, documents: list[Document], store: bool, source: str | None) -> int:
         ids = [document.id for document in documents]
-        known, labels = self.known(collection, ids), self._labels(collection, ids)
+        known = self.known(collection, ids)
+        labels = self._labels(collection, ids) if source is not None else {}
         contents, metadata, moved = [], [], []
         now = int(time.time())
         for document in documents:

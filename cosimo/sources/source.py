@@ -1,0 +1,73 @@
+"""Source: what all sources share. Documents come out one by one; what could not be read is counted and named. Reads nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ..core.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..core.types import Document
+
+KEPT_PROBLEMS = 100  # remembered by name; all are counted, and handed to `on_problem`
+
+
+class Source(ABC):
+    """Documents from one place. Iterating streams them; iterating again reads again (except from a pipe).
+
+    Attributes
+    ----------
+    on_problem : called with each `Problem` as it is met; may be set after construction
+    problems : the first 100 problems of the latest run
+    problem_count : how many there were
+    left_out : why → how many entries were skipped on purpose in the latest run ("hidden", "binary", ".gitignore", …)
+    """
+
+    def __init__(self, *, prefix: str = "", on_problem: Callable[[Problem], None] | None = None) -> None:
+        self.prefix = prefix
+        self.on_problem = on_problem
+        self.problems: list[Problem] = []
+        self.problem_count = 0
+        self.left_out: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Document]:
+        self.problems = []
+        self.problem_count = 0
+        self.left_out = Counter()
+        return self._documents()
+
+    @property
+    def size(self) -> int | None:
+        """About how many documents will come, for a progress bar; None where that cannot be told cheaply."""
+        return None
+
+    @abstractmethod
+    def _documents(self) -> Iterator[Document]:
+        """The documents, one by one."""
+
+    def _report(self, name: str, reason: str) -> None:
+        problem = Problem(name, reason)
+        self.problem_count += 1
+        if len(self.problems) < KEPT_PROBLEMS:
+            self.problems.append(problem)
+        if self.on_problem:
+            self.on_problem(problem)
+
+
+def storable(text: str) -> str:
+    """Text that UTF-8 can hold: a lone surrogate (JSON may spell one) becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def printable(name: str) -> str:
+    """A name from the file system as it can be shown: undecodable bytes as escapes, on one line."""
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    return shown if shown.isprintable() else shown.encode("unicode_escape").decode()

@@ -7,12 +7,12 @@ whether anything changed, not what, and means something to the same open store a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.types import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..core.sqlite import File
     from ..core.types import Numbers, Vectors
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BLOCK = 2048  # rows unpacked at a time: 3 MB of 384-dim vectors stay in the cache
 UNTRACKED = "(SELECT rowid AS number, collection_id, id FROM embeddings WHERE typeof(id) = 'text')"
+FIRST = -(2**63)  # below every number
 LAST = 0x10FFFF
 
 
@@ -118,6 +119,34 @@ def numbers_with_prefix(file: File, state: State, collection: int, prefix: str) 
     if until is not None:
         sql, parameters = f"{sql} AND id < ?", (*parameters, until)
     return _numbers([number for (number,) in file.rows(f"{sql} ORDER BY number", parameters)])
+
+
+class Page(NamedTuple):
+    """A query for the next rows after a number: takes (collection, after, *parameters), gives number and columns."""
+
+    sql: str
+    parameters: tuple[str, ...]
+    size: int
+
+
+def page_query(state: State, columns: Sequence[str], prefix: str, size: int = 1000) -> Page:
+    """How to walk a collection in the order its rows came. Kept for a whole walk: numbers and rowids do not mix."""
+    names = ", ".join(f"e.{name}" if name in state.columns else "NULL" for name in columns)
+    until = after_prefix(prefix)
+    bounds = "AND e.id >= ?" + ("" if until is None else " AND e.id < ?")
+    parameters = (prefix,) if until is None else (prefix, until)
+    if state.tracked:
+        # the plus keeps SQLite from reading and sorting the whole collection for every page
+        sql = (
+            f"SELECT r.number, {names} FROM cosimo_rows r CROSS JOIN embeddings e ON e.collection_id = r.collection_id"
+            f" AND e.id = r.id WHERE +r.collection_id = ? AND r.number > ? {bounds} ORDER BY r.number LIMIT {size}"
+        )
+    else:
+        sql = (
+            f"SELECT e.rowid, {names} FROM embeddings e WHERE +e.collection_id = ? AND e.rowid > ? {bounds}"
+            f" AND typeof(e.id) = 'text' ORDER BY e.rowid LIMIT {size}"
+        )
+    return Page(sql, parameters, size)
 
 
 def after_prefix(prefix: str) -> str | None:

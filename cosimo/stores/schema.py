@@ -242,6 +242,8 @@ def track(file: File) -> None:
 
 def realign(file: File) -> None:
     """Number every row, and forget numbers without one, deleted rows among them. Call inside `file.atomic()`."""
+    # a file that we only read so far was numbered by rowid; it keeps those
+    number = "NULL" if file.value("SELECT 1 FROM cosimo_rows LIMIT 1") else "rowid"
     file.execute(f"UPDATE cosimo_state SET floor = {NEXT}, writing = 0")
     file.execute(
         "DELETE FROM cosimo_rows WHERE NOT EXISTS (SELECT 1 FROM embeddings e"
@@ -249,7 +251,7 @@ def realign(file: File) -> None:
     )
     file.execute("UPDATE cosimo_rows SET live = 1 WHERE live = 0")
     file.execute(
-        "INSERT INTO cosimo_rows (collection_id, id, changed, live) SELECT collection_id, id,"
+        f"INSERT INTO cosimo_rows (number, collection_id, id, changed, live) SELECT {number}, collection_id, id,"
         " (SELECT floor FROM cosimo_state), 1 FROM embeddings e WHERE typeof(id) = 'text' AND collection_id IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM cosimo_rows r WHERE r.collection_id = e.collection_id AND r.id = e.id) ORDER BY rowid"
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..core import compatibility, config, registry
 from ..core.errors import DataError, ModelMismatch, NotFound
@@ -98,7 +99,7 @@ class Collection:
         Parameters
         ----------
         store : keep the text beside its vector; without it, text search and `migrate` have nothing to read
-        source : a label for where the documents come from
+        source : a name for where the documents come from; what `cosimo.read` gives has one
         sync : afterwards remove the rows of this `source` that did not come again
         progress : called after each commit; None draws a bar on a terminal once a second has passed
 
@@ -110,6 +111,9 @@ class Collection:
         from ..core.progress import reporting
         from ..verbs import ingest
 
+        source = source or getattr(documents, "label", None)
+        if sync and source is None:
+            raise DataError("sync has to know which source the documents are from: give source='a name of your choice'")
         self._create_if_new()
         with reporting(documents, progress, "texts") as report:
             return ingest.add(
@@ -151,6 +155,40 @@ class Collection:
         self._create_if_new()
         self._learn_dim(array.shape[1])
         return ingest.add_vectors(self._store, self.name, ids, array, contents, metadata)
+
+    def import_rows(self, source: str | Path | BinaryIO, *, format: str | None = None) -> int:
+        """Store rows with vectors from a file that `export` wrote, all or none; their number comes back.
+
+        Parameters
+        ----------
+        format : ndjson, csv, parquet or npy; None goes by the name's ending
+
+        Raises
+        ------
+        UnreadableSource : not such a file
+        BadVector, DimensionMismatch : a vector that does not fit, naming its row
+        """
+        from ..verbs import exchange
+
+        rows = exchange.import_rows(source, format)
+        first = next(rows, None)
+        if first is None:
+            return 0
+        self._create_if_new()
+        self._learn_dim(len(first.vector))
+        with self._store.atomic():
+            return self._store.put(self.name, chain([first], rows))
+
+    def export(self, target: str | Path | BinaryIO, *, format: str | None = None, prefix: str = "") -> int:
+        """Write rows with their vectors to a file; their number comes back.
+
+        Parameters
+        ----------
+        format : ndjson, csv, parquet or npy; None goes by the name's ending
+        """
+        from ..verbs import exchange
+
+        return exchange.export_rows(self.rows(prefix=prefix), target, format)
 
     def delete(self, ids: str | Iterable[str]) -> int:
         """Delete items; how many of them were there comes back."""
@@ -276,9 +314,11 @@ class Collection:
     def _create_if_new(self) -> None:
         if self._info() is not None:
             return
-        if self._settings.model is not None:
-            self._settings = compatibility.made_by(self.embedder.spec)
-        self._store.create(self.name, self._settings)
+        spec = self.embedder.spec if self._settings.model is not None else None
+        self._settings = self._store.create(self.name, compatibility.made_by(spec) if spec else self._settings).settings
+        if spec:  # another process may have made it in between, with another model
+            compatibility.refuse_other_name(self.name, self._settings, spec.name)
+            compatibility.refuse_other_weights(self.name, self._settings, spec)
 
     def _learn_dim(self, dim: int) -> None:
         if self._settings.dim is None:

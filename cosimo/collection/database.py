@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from ..core.types import CollectionInfo, Content, Embedder, Role, Store, Vectors
+    from ..core.types import CollectionInfo, Content, Embedder, Finding, Role, Store, Vectors
 
 
 def open(
@@ -110,6 +110,24 @@ class Database:
         NotFound : no such collection
         """
         return self.store.drop(name)
+
+    def check(self, *, repair: bool = False) -> list[Finding]:
+        """What is wrong with the file: damage, orphans, stale rows, bad vectors; empty where nothing is.
+
+        Parameters
+        ----------
+        repair : rebuild what is derived from the rows; rows themselves are never touched
+        """
+        return self.store.check(repair=repair)
+
+    def backup(self, target: str | Path) -> None:
+        """Copy the database while it is in use.
+
+        Raises
+        ------
+        StoreError : `target` exists, or cannot be written
+        """
+        self.store.backup(target)
 
     def embedder(self, model: str, precision: str | None = None) -> Embedder:
         """The embedder of a model, loaded once for all collections."""

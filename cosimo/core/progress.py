@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
 def reporting(work: Iterable[Any], report: Callable[[Any], None] | None, unit: str) -> Iterator[Callable[[Any], None]]:
     """The caller's own `report`, or else a bar with rate and remaining time that follows `.committed` of what it is given.
 
-    `work` tells the total where it has a length or a length hint.
+    `work` tells the total where it has a `size` (our sources) or a length.
     """
     if report is not None:
         yield report
         return
     from tqdm import tqdm
 
-    with tqdm(total=length_hint(work) or None, unit=f" {unit}", delay=1, disable=None, leave=False, dynamic_ncols=True) as bar:
+    total = (getattr(work, "size", None) or length_hint(work) or None) if sys.stderr.isatty() else None
+    with tqdm(total=total, unit=f" {unit}", delay=1, disable=None, leave=False, dynamic_ncols=True) as bar:
         yield lambda done: bar.update(done.committed + done.empty - bar.n) and None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from os import PathLike
 
     import numpy as np
     from numpy.typing import NDArray
@@ -57,6 +58,7 @@ class ModelSpec:
     pooling: str = ""
     normalized: bool = True
     modalities: tuple[str, ...] = ("text",)
+    price: float | None = None  # US dollars for a million tokens; 0 for a model on this machine, None where not public
 
 
 class Problem(NamedTuple):
@@ -189,6 +191,10 @@ class Store(Protocol):
     def atomic(self) -> AbstractContextManager[None]: ...
 
     def snapshot(self) -> AbstractContextManager[None]: ...
+
+    def check(self, *, repair: bool = False) -> list[Finding]: ...
+
+    def backup(self, target: str | PathLike[str]) -> None: ...
 
     def close(self) -> None: ...
 

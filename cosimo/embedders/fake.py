@@ -42,6 +42,7 @@ class FakeEmbedder:
             max_tokens=MAX_TOKENS,
             prompts={"query": "query: "},
             pooling="sum",
+            price=0.0,
         )
 
     def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded:

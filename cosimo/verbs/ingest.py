@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.content import content_hash, storable
 from ..core.errors import DataError
 from ..core.types import Document, Row
 from ..core.vectors import checked
@@ -47,6 +47,7 @@ class Plan:
     empty: int = 0
     to_embed: int = 0
     tokens: int = 0
+    cost: float | None = 0.0  # US dollars; None where the model's price is not public
 
 
 def add(
@@ -84,6 +85,7 @@ def add(
         if progress is not None:
             progress(done)
     if sync and source is not None:
+        seen.update(getattr(documents, "unread", ()))  # there, but not readable this time
         done = replace(done, removed=done.removed + len(store.prune(collection, source, seen)))
     return replace(done, seconds=time.monotonic() - started)
 
@@ -101,7 +103,8 @@ def plan(store: Store, embedder: Embedder, collection: str, documents: Iterable[
             total.to_embed + len(work.contents),
             total.tokens + sum(embedder.count_tokens(texts)),
         )
-    return total
+    price = embedder.spec.price
+    return replace(total, cost=None if price is None else round(total.tokens * price / 1e6, 6))
 
 
 def add_vectors(
@@ -135,12 +138,6 @@ def add_vectors(
         return store.put(collection, rows())
 
 
-def content_hash(content: Content) -> bytes:
-    """The 16-byte MD5 that tells whether a text changed; the same as `llm` stores."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    return hashlib.md5(data, usedforsecurity=False).digest()
-
-
 def cleaned(document: Document) -> Document:
     """The document as it can be stored: lone surrogates, which no encoding can write, become U+FFFD.
 
@@ -151,7 +148,7 @@ def cleaned(document: Document) -> Document:
     checked_id(document.id)
     content = document.content
     if isinstance(content, str):
-        content = content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _lone(content) else content
+        content = storable(content)
     elif not isinstance(content, bytes):
         raise DataError(f"the content of '{document.id}' is {type(content).__name__}, not text or bytes")
     return replace(document, content=content)
@@ -163,17 +160,9 @@ def checked_id(id: object) -> str:
         raise DataError(f"an id must be a string, not {id!r}; use str(id)")
     if not id:
         raise DataError("an id must not be empty")
-    if _lone(id) or "\0" in id:
-        raise DataError(f"the id {id!r} holds a NUL or half a surrogate pair, which no database can store; rename it")
+    if "\0" in id or storable(id) != id:
+        raise DataError(f"the id {id!r} holds a NUL or half a surrogate pair, which databases cannot store; rename it")
     return id
-
-
-def _lone(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _content(document: Document) -> Content:
@@ -244,10 +233,11 @@ def _commit(
         Row(d.id, vectors[work.hashes[d.id]], d.content if keep_content else None, work.hashes[d.id], d.metadata, now)
         for d in work.todo
     )
-    with store.atomic():
-        store.delete(collection, work.gone)
-        store.touch(collection, work.same, store=keep_content, source=source)
-        store.put(collection, rows, source=source)
+    store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
+    if work.todo or work.gone:
+        with store.atomic():
+            store.delete(collection, work.gone)
+            store.put(collection, rows, source=source)
     updated = sum(d.id in known for d in work.todo)
     return replace(
         done,

@@ -1,0 +1,194 @@
+"""`cosimo embed-multi`: files, a table, a pipe or a query → rows of a collection."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...core.config import database_path
+from . import options, output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ...collection.collection import Collection
+    from ...collection.database import Database
+    from ...core.types import Document, Problem
+    from ...sources.source import Source
+    from ...verbs.ingest import Added
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("input_path", required=False, type=click.Path(dir_okay=False, allow_dash=True))
+@options.stacked(
+    click.option("--files", type=(click.Path(path_type=Path), str), multiple=True, metavar="DIR GLOB",
+                 help="Embed the files below DIR that match GLOB; may be repeated."),
+    click.option("--format", "format_", type=click.Choice(["json", "csv", "tsv", "nl"]), help="Format of the input. [default: detected]"),
+    click.option("--sql", help="Embed the rows of this query: the first column is the id."),
+    click.option("--attach", type=(str, click.Path(path_type=Path)), multiple=True, metavar="ALIAS FILE",
+                 help="Attach a SQLite file for --sql; may be repeated."),
+    click.option("--encoding", "encodings", multiple=True, help="Encoding to try after UTF-8; may be repeated. [default: detected]"),
+    options.binary,
+    click.option("--id-column", help="Column that holds the id. [default: the first]"),
+    click.option("--text-columns", help="Columns to embed, with commas between. [default: all others]"),
+    click.option("--metadata-columns", help="Columns stored as metadata, not embedded, with commas between."),
+    click.option("--batch-size", type=click.IntRange(1), help="Texts between two commits."),
+    click.option("--prefix", default="", help="Put this before every id."),
+    click.option("--prepend", default="", help="Put this before every text."),
+    options.model,
+    options.store,
+    options.database,
+    click.option("--sync", is_flag=True, help="Then remove rows of the same source that are gone from it."),
+    click.option("--everything", is_flag=True, help="With --files: also hidden and git-ignored files."),
+    click.option("--dry-run", is_flag=True, help="Count texts and tokens; embed and store nothing."),
+    click.option("--progress", type=click.Choice(["bar", "json", "none"]), default="bar", show_default=True,
+                 help="json prints a line {\"committed\": n, …} to stdout after each commit."),
+    options.quiet,
+    options.precision,
+    options.busy_timeout,
+)  # fmt: skip
+def embed_multi(collection: str, input_path: str | None, **given: Any) -> None:
+    """Embed many texts into COLLECTION; only what is new or changed is embedded.
+
+    The texts come from INPUT_PATH (CSV, TSV, JSON or NDJSON; - is stdin), from files, or from a SQL query. In tables the first
+    column is the id and the others are joined to the text. An interrupted run keeps what it committed and goes on from there.
+
+    \b
+    cosimo embed-multi notes --files ~/notes '**/*.md' --store
+    cosimo embed-multi products shop.csv --metadata-columns price,category --store
+    cosimo embed-multi posts --attach blog blog.db --sql 'select id, title, body from blog.posts'
+    """
+    from .named import named
+
+    sources = list(_sources(input_path, given))
+    with _opened(given) as db:
+        chosen = named(db, collection, given["model"], given["precision"])
+        if given["dry_run"]:
+            _plan(chosen, sources)
+        else:
+            _add(chosen, sources, given)
+
+
+def _opened(given: dict[str, Any]) -> Database:
+    """The database to write to; a dry run only reads it, and needs none to be there."""
+    if not given["dry_run"]:
+        return options.opened(given["database"], writing=True, busy_timeout=given["busy_timeout"])
+    own = given["database"] or database_path()
+    return options.opened(own, writing=False) if own.exists() else options.opened(Path(":memory:"), writing=True)
+
+
+def _sources(input_path: str | None, given: dict[str, Any]) -> Iterable[Source]:
+    """What was asked to be read; combinations that make no sense are refused before anything is opened."""
+    kinds = [
+        name for name, value in (("INPUT_PATH", input_path), ("--files", given["files"]), ("--sql", given["sql"])) if value
+    ]
+    if len(kinds) != 1:
+        raise click.UsageError(f"Give one of INPUT_PATH, --files or --sql{', not ' + ' and '.join(kinds) if kinds else ''}.")
+    for option, needed in (("binary", "files"), ("everything", "files"), ("attach", "sql")):
+        if given[option] and not given[needed]:
+            raise click.UsageError(f"--{option} goes with --{needed}.")
+    if given["files"] and given["format_"]:
+        raise click.UsageError("--format is for tables, not for --files.")
+    if given["binary"] and given["encodings"]:
+        raise click.UsageError("--binary reads no text, so --encoding has no meaning.")
+    if given["files"]:
+        return _files(given)
+    return [_query(given) if given["sql"] else _table(str(input_path), given)]
+
+
+def _files(given: dict[str, Any]) -> Iterable[Source]:
+    from ...sources.files import Files
+
+    for folder, pattern in given["files"]:
+        yield Files(
+            folder, pattern, encodings=given["encodings"], binary=given["binary"], everything=given["everything"],
+            prefix=given["prefix"], prepend=given["prepend"], on_problem=_report,
+        )  # fmt: skip
+
+
+def _table(path: str, given: dict[str, Any]) -> Source:
+    from ...sources.tables import Table
+
+    where = sys.stdin.buffer if path == "-" else Path(path)
+    return Table(where, format=given["format_"], encodings=given["encodings"], **_columns(given))
+
+
+def _query(given: dict[str, Any]) -> Source:
+    from ...sources.tables import Query
+
+    own = given["database"] or database_path()
+    return Query(own if own.exists() else None, given["sql"], attach=dict(given["attach"]), **_columns(given))
+
+
+def _columns(given: dict[str, Any]) -> dict[str, Any]:
+    def names(text: str | None) -> list[str] | None:
+        return [name.strip() for name in text.split(",") if name.strip()] if text is not None else None
+
+    return {
+        "id_column": given["id_column"],
+        "text_columns": names(given["text_columns"]),
+        "metadata_columns": names(given["metadata_columns"]),
+        "prefix": given["prefix"],
+        "prepend": given["prepend"],
+        "on_problem": _report,
+    }
+
+
+def _report(problem: Problem) -> None:
+    click.echo(f"{problem.name}: {problem.reason}", err=True)
+
+
+def _plan(collection: Collection, sources: Iterable[Source]) -> None:
+    for source in sources:
+        plan = collection.plan(source)
+        output.line(
+            {
+                "collection": collection.name, "texts": plan.texts, "unchanged": plan.unchanged, "empty": plan.empty,
+                "to_embed": plan.to_embed, "tokens": plan.tokens, "model": collection.model, "cost": plan.cost,
+            }
+        )  # fmt: skip
+
+
+def _add(collection: Collection, sources: Iterable[Source], given: dict[str, Any]) -> None:
+    for source in sources:
+        added = collection.add(
+            source,
+            store=given["store"],
+            batch_size=given["batch_size"],
+            sync=given["sync"],
+            progress=_progress("none" if given["quiet"] else given["progress"]),
+        )
+        if not given["quiet"]:
+            click.echo(_summary(collection, added, source), err=True)
+
+
+def _progress(kind: str) -> Callable[[Added], None] | None:
+    if kind == "bar":
+        return None
+
+    def as_json(done: Added) -> None:
+        click.echo(json.dumps({**asdict(done), "seconds": round(done.seconds, 3)}))  # echo flushes: a reader sees it at once
+
+    return as_json if kind == "json" else lambda done: None
+
+
+def _summary(collection: Collection, added: Added, source: Source) -> str:
+    """What happened, in one line: only what is not zero."""
+    counts = [
+        (added.added, "added"),
+        (added.updated, "updated"),
+        (added.unchanged, "unchanged"),
+        (added.removed, "removed"),
+        (added.empty, "empty, not stored"),
+        (source.problem_count, "not readable"),
+        (added.cut, f"cut to the model's window"),
+        *((number, f"skipped ({why})") for why, number in source.left_out.items()),
+    ]
+    said = ", ".join(f"{number:,} {what}" for number, what in counts if number) or "nothing to embed"
+    return f"{collection.name}: {said} ({added.seconds:.1f} s)"

@@ -1,0 +1,62 @@
+"""`cosimo export` and `cosimo import`: rows with their vectors, to and from files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from . import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMATS = click.Choice(["ndjson", "csv", "parquet", "npy"])
+FORMAT = click.option(
+    "-f", "--format", "format_", type=FORMATS, help="Format of the file. [default: by its ending, else ndjson]"
+)
+
+
+@click.command()
+@click.argument("collection")
+@click.argument("target", type=click.Path(dir_okay=False, allow_dash=True), default="-")
+@options.stacked(FORMAT, options.prefix, options.database)
+def export(collection: str, target: str, *, format_: str | None, prefix: str, database: Path | None) -> None:
+    """Write COLLECTION, vectors included, to the file TARGET; - is stdout.
+
+    \b
+    cosimo export notes notes.parquet
+    cosimo export notes | jq -r .id
+    """
+    from .named import named
+
+    with options.opened(database, writing=False) as db:
+        place = click.get_binary_stream("stdout") if target == "-" else target
+        count = named(db, collection).export(place, format=format_, prefix=prefix)
+    click.echo(f"{count:,} rows", err=True)
+
+
+@click.command(name="import")
+@click.argument("collection")
+@click.argument("source", type=click.Path(dir_okay=False, allow_dash=True))
+@options.stacked(
+    FORMAT,
+    click.option("-m", "--model", help="Model that made the vectors. [default: as stored, else none: from elsewhere]"),
+    options.database,
+    options.busy_timeout,
+)
+def import_(
+    collection: str, source: str, *, format_: str | None, model: str | None, database: Path | None, busy_timeout: float
+) -> None:
+    """Read the rows of SOURCE, as `export` writes them, into COLLECTION: all of them or none.
+
+    \b
+    cosimo import notes notes.parquet -m all-MiniLM-L6-v2
+    """
+    from ...collection.collection import AS_STORED
+
+    with options.opened(database, writing=True, busy_timeout=busy_timeout) as db:
+        known = any(info.name == collection for info in db.collections())
+        chosen = db.collection(collection, model=model or (AS_STORED if known else None))
+        count = chosen.import_rows(click.get_binary_stream("stdin") if source == "-" else source, format=format_)
+    click.echo(f"{count:,} rows", err=True)

@@ -1,0 +1,59 @@
+"""Docs: writes each command's help text into the docs/*.md that speaks of it, between `<!-- help: NAME -->` and `<!-- end -->`.
+
+`python docs/generate.py` writes; tests/test_docs.py holds the pages against what would be written.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from cosimo.interfaces.cli import cli
+
+FOLDER = Path(__file__).parent
+BLOCK = re.compile(r"<!-- help: (?P<name>[a-z -]*?) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command by its full name; a group stands beside its commands."""
+    found: dict[str, click.Command] = {}
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= {f"{name} {inner}": each for inner, each in command.commands.items()}
+        else:
+            found[name] = command
+    return found
+
+
+def help_of(name: str) -> str:
+    """What `cosimo NAME --help` prints, 100 columns wide."""
+    result = CliRunner(env={"COLUMNS": "100"}).invoke(
+        cli, [*name.split(), "--help"], prog_name="cosimo", terminal_width=100, max_content_width=100
+    )
+    assert result.exit_code == 0, result.output
+    return result.output.rstrip()
+
+
+def rendered(page: str) -> str:
+    """A page with all its help blocks as they should be."""
+
+    def block(match: re.Match[str]) -> str:
+        return f"<!-- help: {match['name']} -->\n```text\n{help_of(match['name'])}\n```\n<!-- end -->"
+
+    return BLOCK.sub(block, page)
+
+
+def main() -> None:
+    """Write all pages again."""
+    for path in sorted(FOLDER.glob("*.md")):
+        path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -71,12 +71,14 @@ def create(file: File, state: State, collection: str, settings: Settings) -> Col
         raise DataError(f"a collection cannot be called {collection!r}; use at least one character, all of them whole")
     if not entries(file, state, "WHERE c.name = ?", (collection,)):
         file.execute("INSERT INTO collections (name, model) VALUES (?, ?)", (collection, settings.model))
-        configure(file, find(file, state, collection).number, settings)
+        configure(file, find(file, state, collection), settings)
     return info(file, find(file, state, collection))
 
 
-def configure(file: File, number: int, settings: Settings) -> None:
-    """Replace what the file remembers about a collection."""
+def configure(file: File, entry: Entry, settings: Settings) -> None:
+    """Replace what the file remembers about a collection; indexes of vectors of another length start afresh."""
+    if entry.settings.dim not in (None, settings.dim):
+        file.execute(f"UPDATE cosimo_state SET floor = {schema.NEXT}")
     kept = {
         "dim": settings.dim,
         "revision": settings.revision,
@@ -85,10 +87,10 @@ def configure(file: File, number: int, settings: Settings) -> None:
         "normalized": settings.normalized,
     }
     # NULL where there is no model: `llm` lists that as None, and says so when asked to search by text
-    file.execute("UPDATE collections SET model = ?1 WHERE id = ?2 AND model IS NOT ?1", (settings.model, number))
+    file.execute("UPDATE collections SET model = ?1 WHERE id = ?2 AND model IS NOT ?1", (settings.model, entry.number))
     file.execute(
         "INSERT OR REPLACE INTO cosimo_collections (collection_id, model, settings) VALUES (?, ?, ?)",
-        (number, settings.model, json.dumps(kept)),
+        (entry.number, settings.model, json.dumps(kept)),
     )
 
 

@@ -150,7 +150,7 @@ class SQLiteStore:
     def configure(self, collection: str, settings: Settings) -> None:
         """Replace what the file remembers about a collection; its rows stay."""
         with self._writing_to(collection) as entry:
-            catalog.configure(self._file, entry.number, settings)
+            catalog.configure(self._file, entry, settings)
 
     def drop(self, collection: str) -> int:
         """Delete a collection and all it holds; the number of rows that went."""

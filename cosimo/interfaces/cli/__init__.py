@@ -9,20 +9,23 @@ import click
 from .lazy import LazyGroup
 
 COMMANDS = {  # name → (module, one line of help), so that --help imports no verb; a test holds the lines against the verbs
-    "embed": ("embed", "Embed one text; print the vector or store it."),
-    "embed-multi": ("embed_multi", "Embed many texts into a collection: files, a table, a pipe or a query."),
-    "similar": ("similar", "Find the items of a collection nearest to a text or to one of them."),
-    "similarity": ("similarity", "Cosine similarity of texts to the first one."),
-    "get": ("items", "Print items of a collection."),
-    "delete": ("items", "Delete items of a collection."),
+    "embed": ("embed", "Embed one text: print its vector, or store it in COLLECTION under ID."),
+    "embed-multi": ("embed_multi", "Embed many texts into COLLECTION; only what is new or changed is embedded."),
+    "similar": ("similar", "Find the items of COLLECTION nearest to a text, or to the item with this ID."),
+    "similarity": ("similarity", "Cosine similarity of each further text to the first one of TEXTS."),
+    "get": ("items", "Print items of COLLECTION as lines of JSON: id, content, metadata."),
+    "delete": ("items", "Delete items of COLLECTION by their ids."),
     "collections": ("collections", "List, describe and delete collections."),
     "models": ("models", "List, fetch and choose models."),
-    "export": ("exchange", "Write a collection to a file: NDJSON, CSV, Parquet or npy."),
-    "import": ("exchange", "Read rows with vectors into a collection."),
+    "export": ("exchange", "Write COLLECTION, vectors included, to the file TARGET; - is stdout."),
+    "import": ("exchange", "Read the rows of SOURCE, as `export` writes them, into COLLECTION: all of them or none."),
     "check": ("upkeep", "Check a database: integrity, orphans, stale rows, bad vectors."),
-    "backup": ("upkeep", "Copy a database while it is in use."),
-    "demo": ("demo", "Embed the documentation of Python's standard library and ask it questions."),
-    "completion": ("completion", "Print the line that switches on shell completion."),
+    "backup": ("upkeep", "Copy the database to TARGET, which must not exist, while other programs may go on using it."),
+    "demo": (
+        "demo",
+        "Embed the documentation strings of Python's standard library, several thousand of them, and ask three questions.",
+    ),
+    "completion": ("completion", "Print the completion script of SHELL."),
 }
 
 

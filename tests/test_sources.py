@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cosimo.core.errors import UnreadableSource
-from cosimo.sources.files import read_files
+from cosimo.sources.files import Files
 from cosimo.sources.text import decode
 
 ENGLISH = "Notes on backing up a database, written in plain words and saved in an ordinary file."
@@ -31,10 +31,10 @@ def ids(source: object) -> list[str]:
 
 def test_ids_are_what_llm_gives_and_sorted(tmp_path: Path) -> None:
     tree(tmp_path, "b.md", "a.md", "sub/deep/c.md", "sub/x.txt")
-    assert ids(read_files(tmp_path, "**/*.md")) == ["a.md", "b.md", "sub/deep/c.md"]
-    assert ids(read_files(tmp_path, "*.md")) == ["a.md", "b.md"]
-    assert ids(read_files(tmp_path, "sub/**")) == ["sub/deep/c.md", "sub/x.txt"]
-    assert ids(read_files(tmp_path, ["*.md", "**/*.md", "sub/*.txt"], prefix="n/")) == [
+    assert ids(Files(tmp_path, "**/*.md")) == ["a.md", "b.md", "sub/deep/c.md"]
+    assert ids(Files(tmp_path, "*.md")) == ["a.md", "b.md"]
+    assert ids(Files(tmp_path, "sub/**")) == ["sub/deep/c.md", "sub/x.txt"]
+    assert ids(Files(tmp_path, ["*.md", "**/*.md", "sub/*.txt"], prefix="n/")) == [
         "n/a.md",
         "n/b.md",
         "n/sub/deep/c.md",
@@ -48,12 +48,12 @@ def test_ids_are_what_llm_gives_and_sorted(tmp_path: Path) -> None:
 def test_patterns_match_what_pathlib_matches(tmp_path: Path, pattern: str) -> None:
     tree(tmp_path, "x.md", "a/x.md", "a/d/x.md", "a/d/e/y.md", "b/z.txt", "b/d/w.md", "c.txt")
     expected = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.glob(pattern) if p.is_file())
-    assert sorted(ids(read_files(tmp_path, pattern))) == expected
+    assert sorted(ids(Files(tmp_path, pattern))) == expected
 
 
 def test_real_folder_gives_the_ids_of_pathlib(data: Path) -> None:
     expected = {p.relative_to(data / "til").as_posix() for p in (data / "til").glob("**/*.md")}
-    source = read_files(data / "til", "**/*.md")
+    source = Files(data / "til", "**/*.md")
     assert set(ids(source)) == expected
     assert source.size == len(expected) == 472
 
@@ -61,12 +61,12 @@ def test_real_folder_gives_the_ids_of_pathlib(data: Path) -> None:
 @pytest.mark.parametrize("pattern", ["", "/etc/*", "../*", "a/../../*", "**.md"])
 def test_pattern_that_leaves_the_folder_or_means_nothing_is_refused(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(UnreadableSource, match="pattern"):
-        read_files(tmp_path, pattern)
+        Files(tmp_path, pattern)
 
 
 def test_single_file_is_read_whatever_it_is_called(tmp_path: Path) -> None:
     tree(tmp_path, ".hidden")
-    (document,) = read_files(tmp_path / ".hidden")
+    (document,) = Files(tmp_path / ".hidden")
     assert (document.id, document.content, document.metadata) == (".hidden", ".hidden", None)
 
 
@@ -74,23 +74,23 @@ def test_home_expands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     tree(tmp_path, "notes/a.md")
-    assert ids(read_files("~/notes")) == ["a.md"]
+    assert ids(Files("~/notes")) == ["a.md"]
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a\0b"])
 def test_folder_that_is_not_there_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnreadableSource):
-        read_files(f"{tmp_path}/{name}")
+        Files(f"{tmp_path}/{name}")
 
 
 def test_default_skips_and_everything(tmp_path: Path) -> None:
     tree(tmp_path, "a.md", ".env", ".git/config", "node_modules/p/r.md", "venv/pyvenv.cfg", "venv/r.md", "__pycache__/x.md")
     (tmp_path / "b.md").write_bytes(b"\x89PNG\0\0\0\0")
-    source = read_files(tmp_path)
+    source = Files(tmp_path)
     assert ids(source) == ["a.md"]
     assert source.left_out == {"hidden": 2, "node_modules": 1, "virtual environment": 1, "__pycache__": 1, "binary": 1}
     assert source.problem_count == 0
-    whole = read_files(tmp_path, everything=True)
+    whole = Files(tmp_path, everything=True)
     assert len(ids(whole)) == 7
     assert [problem.name for problem in whole.problems] == ["b.md"]
 
@@ -99,13 +99,13 @@ def test_default_skips_and_everything(tmp_path: Path) -> None:
 def test_folder_named_is_read_whatever_it_is(tmp_path: Path, root: str) -> None:
     tree(tmp_path, ".git/HEAD", "pyvenv.cfg", f"{root}/pyvenv.cfg", f"{root}/a.md", f"{root}/sub/b.md", f"{root}/c.log")
     (tmp_path / ".gitignore").write_text(f"{root}/\n*.log\n")
-    assert ids(read_files(tmp_path / root, "**/*.*")) == ["a.md", "pyvenv.cfg", "sub/b.md"]
-    assert ids(read_files(tmp_path / root / "sub")) == ["b.md"]
+    assert ids(Files(tmp_path / root, "**/*.*")) == ["a.md", "pyvenv.cfg", "sub/b.md"]
+    assert ids(Files(tmp_path / root / "sub")) == ["b.md"]
 
 
 def test_folder_below_a_skipped_one_is_read(tmp_path: Path) -> None:
     tree(tmp_path, ".cache/node_modules/pkg/a.md")
-    assert ids(read_files(tmp_path / ".cache" / "node_modules" / "pkg")) == ["a.md"]
+    assert ids(Files(tmp_path / ".cache" / "node_modules" / "pkg")) == ["a.md"]
 
 
 def test_what_a_pattern_spells_is_not_skipped(tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ def test_what_a_pattern_spells_is_not_skipped(tmp_path: Path) -> None:
         ".git/c",
     )
     (tmp_path / ".gitignore").write_text("dist/*\n*.log\n")
-    assert ids(read_files(tmp_path, ".github/*.yml")) == [".github/w.yml"]
-    assert ids(read_files(tmp_path, [".*", "**/*.md"])) == [".env", ".gitignore", "a.md"]
-    assert ids(read_files(tmp_path, ["node_modules/*/*.md", "dist/**"])) == ["dist/o.md", "node_modules/a/b.md"]
+    assert ids(Files(tmp_path, ".github/*.yml")) == [".github/w.yml"]
+    assert ids(Files(tmp_path, [".*", "**/*.md"])) == [".env", ".gitignore", "a.md"]
+    assert ids(Files(tmp_path, ["node_modules/*/*.md", "dist/**"])) == ["dist/o.md", "node_modules/a/b.md"]
 
 
 def test_gitignore_at_every_level(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_gitignore_at_every_level(tmp_path: Path) -> None:
     )
     (tmp_path / ".gitignore").write_text("# comment\n*.tmp\n!keep.tmp\n/build/\n!\n")
     (tmp_path / "docs" / ".gitignore").write_text("!b.tmp\n/c.md\nonly/\n")
-    source = read_files(tmp_path)
+    source = Files(tmp_path)
     assert ids(source) == ["a.md", "docs/b.tmp", "docs/build/y.md", "docs/deep/c.md", "keep.tmp"]
     assert source.left_out[".gitignore"] == 4
 
@@ -170,25 +170,25 @@ def test_gitignore_agrees_with_git(tmp_path: Path) -> None:
         [git, "ls-files", "-z", "--others", "--exclude-standard"], cwd=tmp_path, check=True, capture_output=True, text=True
     ).stdout
     expected = {name for name in listed.split("\0") if name and not name.endswith(".gitignore")}
-    assert set(ids(read_files(tmp_path))) == expected
+    assert set(ids(Files(tmp_path))) == expected
 
 
 def test_rules_of_the_repository_above_hold_below_the_folder_named(tmp_path: Path) -> None:
     tree(tmp_path, ".git/HEAD", "sub/a.md", "sub/a.log", "sub/gen/b.md", "sub/logs/c.md")
     (tmp_path / ".gitignore").write_text("*.log\nsub/gen/\n")
-    assert ids(read_files(tmp_path / "sub")) == ["a.md", "logs/c.md"]
+    assert ids(Files(tmp_path / "sub")) == ["a.md", "logs/c.md"]
     (tmp_path / ".gitignore").write_text("*\n!*/\n!*.md\n")  # everything but Markdown, everywhere
-    assert ids(read_files(tmp_path / "sub")) == ["a.md", "gen/b.md", "logs/c.md"]
+    assert ids(Files(tmp_path / "sub")) == ["a.md", "gen/b.md", "logs/c.md"]
     (tmp_path / ".gitignore").write_text("*\n")  # a home folder kept in git this way
-    assert ids(read_files(tmp_path / "sub" / "logs")) == ["c.md"]
+    assert ids(Files(tmp_path / "sub" / "logs")) == ["c.md"]
     (tmp_path / ".gitignore").write_text("sub/*\n")
-    assert ids(read_files(tmp_path / "sub")) == ["a.log", "a.md", "gen/b.md", "logs/c.md"]
+    assert ids(Files(tmp_path / "sub")) == ["a.log", "a.md", "gen/b.md", "logs/c.md"]
 
 
 def test_rules_above_count_only_inside_a_repository(tmp_path: Path) -> None:
     tree(tmp_path, "sub/a.log")
     (tmp_path / ".gitignore").write_text("*.log\n")
-    assert ids(read_files(tmp_path / "sub")) == ["a.log"]
+    assert ids(Files(tmp_path / "sub")) == ["a.log"]
 
 
 @links
@@ -201,22 +201,22 @@ def test_links_to_folders_end_and_links_to_files_are_read(tmp_path: Path) -> Non
     (root / "gone.md").symlink_to(root / "nothing")
     (root / "copy.md").symlink_to(root / "x.md")
     (root / "other").symlink_to(tmp_path / "outside")
-    source = read_files(root, "**/*.md")
+    source = Files(root, "**/*.md")
     assert ids(source) == ["copy.md", "x.md"]
     assert {p.name: p.reason for p in source.problems} == {
         "self.md": "it is a link that leads nowhere",
         "gone.md": "it is a link that leads nowhere",
     }
-    assert ids(read_files(root, "other/**")) == ["other/y.md"]
-    assert ids(read_files(root, "loop/**/x.md")) == ["loop/x.md"]
+    assert ids(Files(root, "other/**")) == ["other/y.md"]
+    assert ids(Files(root, "loop/**/x.md")) == ["loop/x.md"]
 
 
 def test_folder_named_like_a_file_is_reported(tmp_path: Path) -> None:
     tree(tmp_path, "x.md/inside.md", "plain/b.md")
-    source = read_files(tmp_path, "**/*.md")
+    source = Files(tmp_path, "**/*.md")
     assert ids(source) == ["plain/b.md", "x.md/inside.md"]
     assert [p.name for p in source.problems] == ["x.md"]
-    assert ids(read_files(tmp_path, "**/*")) == ["plain/b.md", "x.md/inside.md"]
+    assert ids(Files(tmp_path, "**/*")) == ["plain/b.md", "x.md/inside.md"]
 
 
 def test_vanished_and_forbidden_files_are_reported_and_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ def test_vanished_and_forbidden_files_are_reported_and_the_run_goes_on(tmp_path:
 
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     told: list[object] = []
-    source = read_files(tmp_path, "*.md", on_problem=told.append)
+    source = Files(tmp_path, "*.md", on_problem=told.append)
     running = iter(source)
     assert next(running).id == "a.md"
     (tmp_path / "b.md").unlink()
@@ -243,11 +243,11 @@ def test_folder_without_permission_is_reported(tmp_path: Path) -> None:
     tree(tmp_path, "a.md", "shut/b.md")
     (tmp_path / "shut").chmod(0)
     try:
-        source = read_files(tmp_path)
+        source = Files(tmp_path)
         assert ids(source) == ["a.md"]
         assert source.problems == [("shut/", "no permission to read it")]
         with pytest.raises(UnreadableSource, match="no permission"):
-            list(read_files(tmp_path / "shut"))
+            list(Files(tmp_path / "shut"))
     finally:
         (tmp_path / "shut").chmod(0o700)
 
@@ -256,7 +256,7 @@ def test_folder_without_permission_is_reported(tmp_path: Path) -> None:
 def test_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
     tree(tmp_path, "a.md")
     os.mkfifo(tmp_path / "pipe.md")
-    source = read_files(tmp_path)
+    source = Files(tmp_path)
     assert ids(source) == ["a.md"]
     assert source.problems[0].name == "pipe.md"
 
@@ -264,39 +264,39 @@ def test_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
 def test_name_that_is_not_unicode_is_reported(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.md")).write_text("x")
-    source = read_files(tmp_path)
+    source = Files(tmp_path)
     assert ids(source) == []
     assert source.problems[0].name == r"caf\udce9.md"
 
 
 def test_empty_file_is_a_document(tmp_path: Path) -> None:
     (tmp_path / "empty.md").touch()
-    (document,) = read_files(tmp_path)
+    (document,) = Files(tmp_path)
     assert document.content == ""
 
 
 def test_binary_gives_bytes(tmp_path: Path) -> None:
     (tmp_path / "p.png").write_bytes(b"\x89PNG\0\r\n")
-    (document,) = read_files(tmp_path, "*.png", binary=True)
+    (document,) = Files(tmp_path, "*.png", binary=True)
     assert document.content == b"\x89PNG\0\r\n"
 
 
 def test_line_ends_are_read_as_python_and_llm_read_them(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\r\ntwo\rthree\n")
-    (document,) = read_files(tmp_path)
+    (document,) = Files(tmp_path)
     assert document.content == "one\ntwo\nthree\n" == (tmp_path / "a.txt").read_text(encoding="utf-8")
 
 
 def test_nul_in_text_asked_for_by_name_is_kept(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\0two")
-    (document,) = read_files(tmp_path / "a.txt")
+    (document,) = Files(tmp_path / "a.txt")
     assert document.content == "one\0two"
 
 
 def test_unknown_encoding_is_an_error_at_once(tmp_path: Path) -> None:
     for name in ("klingon", "rot13"):
         with pytest.raises(UnreadableSource, match=name):
-            read_files(tmp_path, encodings=[name])
+            Files(tmp_path, encodings=[name])
 
 
 TEXTS = {
@@ -330,7 +330,7 @@ WIDE = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 def test_paragraph_in_the_encodings_people_use(tmp_path: Path, language: str, encoding: str, times: int) -> None:
     text = f"{ENGLISH} {ENGLISH}\n" * (times - 1) + TEXTS[language] + "\n"
     (tmp_path / "a.txt").write_bytes(text.encode(encoding))
-    source = read_files(tmp_path)
+    source = Files(tmp_path)
     assert [document.content for document in source] == [text], source.problems
 
 
@@ -349,7 +349,7 @@ def test_paragraph_in_the_encodings_people_use(tmp_path: Path, language: str, en
 def test_text_whose_encoding_cannot_be_decided_is_reported_not_garbled(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.txt").write_bytes(data)
     (tmp_path / "b.txt").write_text("fine")
-    source = read_files(tmp_path)
+    source = Files(tmp_path)
     assert ids(source) == ["b.txt"]
     assert source.problems[0].name == "a.txt"
     assert len(source.problems[0].reason.splitlines()) == 1
@@ -380,7 +380,7 @@ def test_real_chinese_is_never_garbled(data: Path) -> None:
 def test_problems_are_counted_beyond_those_remembered(tmp_path: Path) -> None:
     for number in range(120):
         (tmp_path / f"{number}.md").mkdir()
-    source = read_files(tmp_path, "*.md")
+    source = Files(tmp_path, "*.md")
     assert ids(source) == []
     assert (source.problem_count, len(source.problems)) == (120, 100)
     assert ids(source) == []

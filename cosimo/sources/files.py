@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UnreadableSource
-from ..core.types import Document
 from .patterns import Patterns
 from .source import Source, printable
 from .text import decode, known_encodings, looks_binary, unix_lines
@@ -16,19 +15,10 @@ from .walk import Found, Walk, why
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..core.types import Content, Problem
+    from ..core.types import Content, Document, Problem
 
 
-def read_files(
-    folder: str | Path,
-    patterns: str | Sequence[str] = "**/*",
-    *,
-    encodings: Sequence[str] = (),
-    binary: bool = False,
-    everything: bool = False,
-    prefix: str = "",
-    on_problem: Callable[[Problem], None] | None = None,
-) -> Files:
+class Files(Source):
     """The files below a folder, or one file, as Documents: id = path relative to the folder, with "/" on every system.
 
     Parameters
@@ -39,22 +29,16 @@ def read_files(
     binary : give the bytes; else text, with line ends as "\\n" (what `llm` hashes)
     everything : turn the default skips off: hidden names, `.gitignore`, `node_modules`, `__pycache__`, virtual
         environments, files with a NUL byte in their first 8 kB
-    prefix : put before every id
+    prefix, prepend : put before every id, before every text
     on_problem : called with each file that cannot be read; the run goes on
 
-    Metadata is None, as in `llm`: a size or a date would make an untouched text look changed.
+    They come sorted by path. A link to a file is a file of its own; see `Walk` for folders. Metadata is None, as in
+    `llm`: a size or a date would make an untouched text look changed.
 
     Raises
     ------
     UnreadableSource : the folder is not there or cannot be listed, a pattern cannot be one, an encoding is unknown
     """
-    return Files(
-        folder, patterns, encodings=encodings, binary=binary, everything=everything, prefix=prefix, on_problem=on_problem
-    )
-
-
-class Files(Source):
-    """What `read_files` returns: iterate for the Documents, sorted by path; `size` counts the files without reading them."""
 
     def __init__(
         self,
@@ -65,9 +49,10 @@ class Files(Source):
         binary: bool = False,
         everything: bool = False,
         prefix: str = "",
+        prepend: str = "",
         on_problem: Callable[[Problem], None] | None = None,
     ) -> None:
-        super().__init__(prefix=prefix, on_problem=on_problem)
+        super().__init__(prefix=prefix, prepend=prepend, on_problem=on_problem)
         self.folder = Path(folder).expanduser()
         self._patterns = Patterns((patterns,) if isinstance(patterns, str) else tuple(patterns))
         self._encodings = known_encodings(encodings)
@@ -85,7 +70,7 @@ class Files(Source):
         for found in self._walk(self._report, self.left_out):
             content = self._read(found)
             if content is not None:
-                yield Document(self.prefix + found.id, content)
+                yield self._made(found.id, content)
 
     def _require(self) -> None:
         try:

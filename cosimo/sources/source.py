@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..core.types import Problem
+from ..core.types import Document, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..core.types import Document
+    from ..core.types import Content, Metadata
 
 KEPT_PROBLEMS = 100  # remembered by name; all are counted, and handed to `on_problem`
 
@@ -27,8 +27,9 @@ class Source(ABC):
     left_out : why → how many entries were skipped on purpose in the latest run ("hidden", "binary", ".gitignore", …)
     """
 
-    def __init__(self, *, prefix: str = "", on_problem: Callable[[Problem], None] | None = None) -> None:
+    def __init__(self, *, prefix: str = "", prepend: str = "", on_problem: Callable[[Problem], None] | None = None) -> None:
         self.prefix = prefix
+        self.prepend = prepend
         self.on_problem = on_problem
         self.problems: list[Problem] = []
         self.problem_count = 0
@@ -49,6 +50,11 @@ class Source(ABC):
     def _documents(self) -> Iterator[Document]:
         """The documents, one by one."""
 
+    def _made(self, id: str, content: Content | None, metadata: Metadata | None = None) -> Document:
+        """A Document under its full id, its text after what is prepended."""
+        whole = self.prepend + content if isinstance(content, str) else content
+        return Document(self.prefix + id, whole, metadata)
+
     def _report(self, name: str, reason: str) -> None:
         problem = Problem(name, reason)
         self.problem_count += 1
@@ -56,15 +62,6 @@ class Source(ABC):
             self.problems.append(problem)
         if self.on_problem:
             self.on_problem(problem)
-
-
-def storable(text: str) -> str:
-    """Text that UTF-8 can hold: a lone surrogate (JSON may spell one) becomes U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def printable(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import UnreadableSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 HEAD = 8192  # bytes looked at to tell binary from text, as git does
 SAMPLE = 65536  # bytes of non-ASCII lines that a detection reads; more changed no answer, and took longer
@@ -142,6 +142,43 @@ def stream_encoding(head: bytes, encodings: Sequence[str] = ()) -> str:
     return detect(head[: last_line + 1] if last_line > 0 else head)
 
 
+def encoding_of(chunks: Callable[[], Iterable[bytes]], encodings: Sequence[str] = ()) -> str:
+    """The encoding of something too big to hold that can be read twice; `chunks` starts it from the beginning.
+
+    UTF-8 with damaged bytes is "utf-8" here: whoever reads row by row reports the rows.
+
+    Raises
+    ------
+    UnreadableSource : as `decode`
+    """
+    marked = bom_encoding(next(iter(chunks()), b""))
+    if marked:
+        return marked
+    for name in ("utf-8", *encodings):
+        if fits(chunks(), name):
+            return name
+    sample = _sample(chunks())
+    if damaged_utf8(sample):
+        return "utf-8"
+    name = detect(sample)
+    if not fits(chunks(), name):
+        raise UnreadableSource(f"it begins as {name} and does not go on so; declare its encoding with --encoding")
+    return name
+
+
+def repaired(text: str, encodings: Sequence[str] = ()) -> str | None:
+    """Text read with "surrogateescape": itself, or where bytes escaped, what the declared encodings make of it; else None."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "surrogateescape")
+        fitting = next((name for name in encodings if fits([data], name)), None)
+        return data.decode(fitting) if fitting else None
+    return text
+
+
 def fits(chunks: Iterable[bytes], encoding: str, *, final: bool = True) -> bool:
     """Whether all chunks together are text in this encoding; memory stays flat."""
     try:
@@ -163,8 +200,10 @@ def detect(data: bytes) -> str:
     """
     if b"\0" in data:
         raise UnreadableSource("it is not text: it holds NUL bytes; use --binary, or declare its encoding")
-    _refuse_damaged_utf8(data)
-    sample = _sample(data)
+    damage = damaged_utf8(data)
+    if damage:
+        raise UnreadableSource("it is UTF-8 with {} damaged bytes, the first in line {}; repair it".format(*damage))
+    sample = _sample([data])
     return _latin_page(data, sample) or _asian_page(data, sample) or _other_page(data, sample)
 
 
@@ -186,30 +225,30 @@ def _is_writing(text: str) -> bool:
     return not any(unicodedata.category(c) in ("Cc", "Cn", "Co", "Cs") and c not in "\t\n\r\f\x1b" for c in set(text))
 
 
-def _refuse_damaged_utf8(data: bytes) -> None:
-    """UTF-8 with a few bad bytes is not another encoding: every other character would come out wrong."""
+def damaged_utf8(data: bytes) -> tuple[int, int] | None:
+    """(bad bytes, line of the first) in UTF-8 with a few of them. It is no other encoding: the rest would come out wrong."""
     text = data.decode("utf-8", "surrogateescape")
     bad = sum(text.count(c) for c in set(text) if "\udc80" <= c <= "\udcff")
     good = sum(not c.isascii() for c in text) - bad
-    if bad and good >= DAMAGED * bad:
-        where = next(i for i, c in enumerate(text) if "\udc80" <= c <= "\udcff")
-        line = text.count("\n", 0, where) + 1
-        raise UnreadableSource(
-            f"it is UTF-8 with {bad} damaged bytes, the first in line {line}; repair it or declare its encoding"
-        )
+    if not bad or good < DAMAGED * bad:
+        return None
+    where = next(i for i, c in enumerate(text) if "\udc80" <= c <= "\udcff")
+    return bad, text.count("\n", 0, where) + 1
 
 
-def _sample(data: bytes) -> bytes:
+def _sample(chunks: Iterable[bytes]) -> bytes:
     """The lines that are not plain ASCII: they alone tell encodings apart. No multi-byte encoding hides a newline byte."""
     kept: list[bytes] = []
-    size = 0
-    for line in data.splitlines(keepends=True):
-        if not line.isascii():
-            kept.append(line)
-            size += len(line)
-            if size > SAMPLE:
-                break
-    return b"".join(kept)
+    size, rest = 0, b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if not line.isascii():
+                kept.append(line + b"\n")
+                size += len(line)
+                if size > SAMPLE:
+                    return b"".join(kept)
+    return b"".join([*kept, rest] if not rest.isascii() else kept)
 
 
 def _latin_page(data: bytes, sample: bytes) -> str | None:

@@ -156,10 +156,10 @@ def _skipped(rules: Ignore, entry: os.DirEntry[str], *, is_folder: bool) -> str 
     return None
 
 
-def why(error: OSError) -> str:
+def why(error: OSError, missing: str = "it vanished during the run") -> str:
     """The reason in an error of the operating system, as a person would say it."""
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if isinstance(error, FileNotFoundError):
-        return "it vanished during the run"
+        return missing
     return (error.strerror or str(error)).lower()

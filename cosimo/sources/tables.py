@@ -1,0 +1,393 @@
+"""Tables: CSV, TSV, JSON, NDJSON and SQL in, one Document a row out. Which cell is what is in `columns`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+import sys
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
+
+from ..core.config import BUSY_TIMEOUT
+from ..core.errors import UnreadableSource
+from .columns import Columns, RowSource, unique
+from .delimited import find_delimiter, rows
+from .text import encoding_of, known_encodings, repaired, stream_encoding
+from .walk import why
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from ..core.types import Document, Problem
+
+ENDINGS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+FORMATS = {"csv": "csv", "tsv": "tsv", "json": "json", "ndjson": "ndjson", "jsonl": "ndjson", "nl": "ndjson"}
+HEAD = 1 << 16  # bytes of a pipe that encoding and format are judged by
+
+
+class Table(RowSource):
+    """The rows of a file or a pipe as Documents.
+
+    Parameters
+    ----------
+    source : a path, "-" for standard input, or a binary stream; a stream is read as it comes and can be read once
+    format : csv, tsv, json, ndjson (also: jsonl, nl); None goes by the name's ending, then by the content
+    encodings : tried in order where the text is not UTF-8, before one is detected
+    id_column, text_columns, metadata_columns : see `Columns`
+    prefix, prepend : put before every id, before every text
+    on_problem : called with each row that cannot be used (`rows.csv:17`); the run goes on
+
+    CSV, TSV and NDJSON stream: memory stays flat. JSON is one list of objects, or an object that holds one; it is parsed as
+    a whole before the first row comes, so that nothing of a file cut in half is used.
+
+    A row with more or fewer cells than the header is reported: cells that slid would give wrong texts under wrong ids. Metadata
+    in CSV becomes a number where it reads as a plain one. Line ends inside cells become "\\n", as `llm` reads them.
+
+    Raises
+    ------
+    UnreadableSource : no such file, nothing in it, not that format, an unknown column or encoding
+    """
+
+    def __init__(
+        self,
+        source: str | Path | BinaryIO,
+        *,
+        format: str | None = None,
+        encodings: Sequence[str] = (),
+        id_column: str | None = None,
+        text_columns: Sequence[str] | None = None,
+        metadata_columns: Sequence[str] | None = None,
+        prefix: str = "",
+        prepend: str = "",
+        on_problem: Callable[[Problem], None] | None = None,
+    ) -> None:
+        self._stream: BinaryIO | None = None
+        if isinstance(source, str | Path) and str(source) != "-":
+            self.path: Path | None = Path(source).expanduser()
+            name = str(source)
+        else:
+            self.path = None
+            self._stream = sys.stdin.buffer if isinstance(source, str | Path) else source
+            name = "stdin" if self._stream is sys.stdin.buffer else str(getattr(self._stream, "name", "stream"))
+        columns = Columns(id_column=id_column, text_columns=text_columns, metadata_columns=metadata_columns)
+        super().__init__(name, columns, prefix=prefix, prepend=prepend, on_problem=on_problem)
+        if format is not None and format not in FORMATS:
+            raise UnreadableSource(f"no format is called '{format}'; known are csv, tsv, json and ndjson")
+        ending = ENDINGS.get(self.path.suffix.lower()) if self.path else None
+        self.format = FORMATS[format] if format else ending
+        self._encodings = known_encodings(encodings)
+
+    @property
+    def size(self) -> int | None:
+        """About how many rows: lines of a CSV or NDJSON file, counted at a gigabyte a second; None for JSON and pipes."""
+        if self.path is None or self.format in (None, "json"):
+            return None
+        try:
+            lines = sum(chunk.count(b"\n") for chunk in self._chunks(self.path))
+        except OSError:
+            return None
+        return max(lines - (self.format != "ndjson"), 0)
+
+    def _documents(self) -> Iterator[Document]:
+        try:
+            with self._opened() as text:
+                yield from self._read(text)
+        except OSError as error:
+            raise UnreadableSource(f"{self.name} cannot be read: {why(error, 'there is no such file')}") from error
+        except UnicodeError as error:
+            reason = f"part of it is not {getattr(error, 'encoding', 'text')}"
+            raise UnreadableSource(f"{self.name} cannot be read: {reason}; declare its encoding with --encoding") from error
+
+    def _opened(self) -> io.TextIOWrapper:
+        """The source as text, line ends as "\\n"; bytes that are no text come as surrogates, for their row to be reported."""
+        try:
+            if self.path is None:
+                assert self._stream is not None
+                head = _head(self._stream)
+                encoding = stream_encoding(head, self._encodings)
+                raw: BinaryIO = io.BufferedReader(_Rejoined(head, self._stream), HEAD)
+            else:
+                path = self.path
+                encoding = encoding_of(lambda: self._chunks(path), self._encodings)
+                raw = path.open("rb")
+        except UnreadableSource as error:
+            raise UnreadableSource(f"{self.name} cannot be read: {error}") from None
+        return io.TextIOWrapper(raw, encoding=encoding, errors="surrogateescape")
+
+    @staticmethod
+    def _chunks(path: Path) -> Iterator[bytes]:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                yield chunk
+
+    def _read(self, text: io.TextIOWrapper) -> Iterator[Document]:
+        """Documents in a text of whatever format."""
+        first, blank = "", 0
+        for first in text:
+            if first.strip():
+                break
+            blank += 1
+        if not first.strip():
+            raise UnreadableSource(f"{self.name} is empty: not even a header in it")
+        lines = chain([first], text)
+        start = first.lstrip()[0]
+        if self.format == "ndjson":
+            return self._ndjson(lines, blank)
+        if self.format == "json" or (self.format is None and start in "[{"):
+            if start == "{" and _is_object(first):
+                more = list(_until_filled(text))
+                if more and more[-1].strip():
+                    return self._ndjson(chain([first], more, text), blank)
+                lines = chain([first])
+            return self._json("".join(lines))
+        return self._delimited(lines, blank)
+
+    def _ndjson(self, lines: Iterable[str], blank: int) -> Iterator[Document]:
+        for number, line in enumerate(lines, blank + 1):
+            if not line.strip():
+                continue
+            where = f"{self.name}:{number}"
+            fixed = repaired(line, self._encodings)
+            if fixed is None:
+                self._report(where, "it is not in the encoding of the rest")
+                continue
+            try:
+                item = json.loads(fixed)
+            except (ValueError, RecursionError) as error:
+                self._report(where, f"it is not JSON: {_json_reason(error)}")
+                continue
+            yield from self._item(where, item)
+
+    def _json(self, text: str) -> Iterator[Document]:
+        fixed = repaired(text, self._encodings)
+        if fixed is None:
+            raise UnreadableSource(f"{self.name} is not all in one encoding; repair it, or declare it with --encoding")
+        try:
+            found = json.loads(fixed)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableSource(f"{self.name} is no JSON, or cut off: {_json_reason(error, line=True)}") from error
+        for number, item in enumerate(self._items(found), 1):
+            yield from self._item(f"{self.name}:item {number}", item)
+
+    def _items(self, found: Any) -> list[Any]:
+        """The list in a JSON file: itself, or the only list of objects in an object; an object without one is a row."""
+        if isinstance(found, list):
+            return found
+        if not isinstance(found, dict):
+            raise UnreadableSource(f"{self.name} holds a single {type(found).__name__}, not a list of objects")
+        lists = [key for key, value in found.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        if len(lists) > 1:
+            raise UnreadableSource(f"{self.name} holds several lists ({', '.join(lists)}); keep the one to embed")
+        return found[lists[0]] if lists else [found]
+
+    def _item(self, where: str, item: Any) -> Iterator[Document]:
+        if not isinstance(item, dict):
+            self._report(where, "it is not an object with an id and a text")
+            return
+        made = self._row(where, tuple(item), tuple(item.values()))
+        if made is not None:
+            yield made
+
+    def _delimited(self, lines: Iterator[str], blank: int) -> Iterator[Document]:
+        head = list(islice(lines, 20 if self.path else 1))  # a pipe may give its next line much later
+        delimiter = find_delimiter(head, "\t" if self.format == "tsv" else ",")
+        table = rows(chain(head, lines), delimiter)
+        header = next(table)[1]
+        if header is None:
+            raise UnreadableSource(f"{self.name}: a quote opened in the header is never closed")
+        names = unique([repaired(name, self._encodings) or "" for name in header])
+        self._columns.check(names, self.name)
+        for number, cells in table:
+            where = f"{self.name}:{number + blank}"
+            fixed = None if cells is None else [repaired(cell, self._encodings) for cell in cells]
+            if fixed is None:
+                self._report(where, "a quote opened in this row is never closed; what follows it was not read")
+            elif len(fixed) != len(names):
+                self._report(where, f"it has {len(fixed)} cells, the header has {len(names)}")
+            elif None in fixed:
+                self._report(where, "it is not in the encoding of the rest")
+            elif (made := self._row(where, names, fixed, typed=False)) is not None:
+                yield made
+
+
+class Query(RowSource):
+    """The rows of a SQL query against a SQLite file as Documents; nothing is ever written to a file named here.
+
+    Parameters
+    ----------
+    database : the file, or None for none (the query then reads what is attached)
+    sql : one SELECT
+    attach : name in the query → file; opened for reading, whatever characters are in its path
+    The others are those of `Table`. Rows are called `row 17` in problems.
+
+    Raises
+    ------
+    UnreadableSource : a file that is not there or no database, or SQLite's own words about the query
+    """
+
+    def __init__(
+        self,
+        database: str | Path | None,
+        sql: str,
+        *,
+        attach: Mapping[str, str | Path] | None = None,
+        id_column: str | None = None,
+        text_columns: Sequence[str] | None = None,
+        metadata_columns: Sequence[str] | None = None,
+        prefix: str = "",
+        prepend: str = "",
+        on_problem: Callable[[Problem], None] | None = None,
+    ) -> None:
+        columns = Columns(id_column=id_column, text_columns=text_columns, metadata_columns=metadata_columns)
+        super().__init__("the query", columns, prefix=prefix, prepend=prepend, on_problem=on_problem)
+        self._files = [(name, Path(path).expanduser()) for name, path in (attach or {}).items()]
+        self._database = Path(database).expanduser() if database is not None else None
+        self._sql = sql.strip().rstrip(";")
+
+    @property
+    def size(self) -> int:
+        """How many rows the query gives: SQLite counts them, which can take as long as the query."""
+        with self._connected() as connection:
+            return int(connection.execute(f"SELECT count(*) FROM ({self._sql}\n)").fetchone()[0])
+
+    def _documents(self) -> Iterator[Document]:
+        with self._connected() as connection:
+            cursor = self._selected(connection)
+            names = unique([column[0] for column in cursor.description or ()])
+            if not names:
+                raise UnreadableSource("the query gives no rows; write a SELECT of an id and a text")
+            self._columns.check(names, self.name)
+            for number, values in enumerate(cursor, 1):
+                if any(value is UNDECODED for value in values):
+                    self._report(f"row {number}", "it holds text that is not UTF-8")
+                elif (made := self._row(f"row {number}", names, values)) is not None:
+                    yield made
+
+    def _selected(self, connection: sqlite3.Connection) -> sqlite3.Cursor:
+        """The query's rows. Where a reader would keep writers out (no write-ahead log), from a copy of them.
+
+        Rows are often embedded into the file they come from: an open query would then lock out our own commits.
+        """
+        cursor = connection.execute(f"{self._sql}\n")  # a last line may be a comment
+        schemas = [row[1] for row in connection.execute("PRAGMA database_list") if row[1] != "temp"]
+        modes = [connection.execute(f"PRAGMA {_quoted(name)}.journal_mode").fetchone()[0] for name in schemas]
+        if all(mode in ("wal", "memory") for mode in modes):
+            return cursor
+        names = [column[0] for column in cursor.description or ()]
+        if not names:
+            return cursor
+        cursor.close()
+        columns = ", ".join(f"c{i}" for i in range(len(names)))
+        connection.execute(f"CREATE TEMP TABLE cosimo_rows ({columns})")  # on disk beyond SQLite's cache: memory stays flat
+        connection.execute(f"INSERT INTO cosimo_rows {self._sql}\n")
+        aliases = ", ".join(f"c{i} AS {_quoted(name)}" for i, name in enumerate(names))
+        return connection.execute(f"SELECT {aliases} FROM cosimo_rows ORDER BY rowid")
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """A connection to the files, for reading; what goes wrong inside is told in SQLite's words."""
+        for path in (path for path in (self._database, *(path for _, path in self._files)) if path is not None):
+            if not path.is_file():
+                raise UnreadableSource(f"there is no database {path}; check the name")
+        try:
+            main = ":memory:" if self._database is None else _address(self._database)
+            connection = sqlite3.connect(main, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
+            try:
+                connection.text_factory = _decoded
+                for name, path in self._files:
+                    connection.execute("ATTACH ? AS ?", (_address(path), name))
+                yield connection
+            finally:
+                connection.close()
+        except OSError as error:
+            raise UnreadableSource(f"{error.filename} cannot be read: {why(error)}") from error
+        except (sqlite3.Error, sqlite3.Warning) as error:  # Warning: two statements, before Python 3.12
+            raise UnreadableSource(f"the query cannot be answered: {error}") from error
+
+
+UNDECODED = object()  # stands for text that is not UTF-8; other programs store such
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return UNDECODED
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _address(path: Path) -> str:
+    """The URI under which SQLite reads a file and never writes it; any character may be in the path."""
+    plain = path.absolute().as_posix()
+    slashes = "//" if plain.startswith("/") else "///"  # on Windows C:/… needs one more, and a share has its own two
+    return f"file:{slashes}{quote(os.fsencode(plain), safe='/:')}?mode=ro{'&immutable=1' if _frozen(path) else ''}"
+
+
+def _frozen(path: Path) -> bool:
+    """A file with a write-ahead log wants to make files beside it; where it cannot, and none is there, it is complete alone."""
+    log = Path(f"{path}-wal")
+    with path.open("rb") as file:
+        has_log = file.read(20)[18:20] == b"\x02\x02"
+    return has_log and not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+
+
+class _Rejoined(io.RawIOBase):
+    """What was read of a stream to judge it, then the rest of it. Closing this leaves the stream open: it is not ours."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        read = getattr(self._rest, "read1", self._rest.read)  # read1: what has come, without waiting for more
+        data = self._head[: len(buffer)] or read(len(buffer))
+        self._head = self._head[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _head(stream: BinaryIO) -> bytes:
+    """The first bytes that came, at least a line of them."""
+    read = getattr(stream, "read1", stream.read)
+    head = b""
+    while len(head) < HEAD and b"\n" not in head.lstrip():
+        data = read(HEAD - len(head))
+        if not data:
+            break
+        head += data
+    return head
+
+
+def _until_filled(lines: Iterable[str]) -> Iterator[str]:
+    """Lines up to and with the first that is not blank."""
+    for line in lines:
+        yield line
+        if line.strip():
+            return
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _json_reason(error: Exception, *, line: bool = False) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        place = f"line {error.lineno}, column {error.colno}" if line else f"column {error.colno}"
+        return f"{error.msg[:1].lower()}{error.msg[1:]} at {place}"
+    return str(error)

@@ -187,9 +187,7 @@ def test_tables_pipes_and_queries_are_read(cosimo, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,title,price\n1,Red dress,20\n2,Blue shoes,30\n")
     columns = ("--metadata-columns", "price", "-m", "fake:16", "--store", "-d", "t.db")
     assert cosimo("embed-multi", "shop", "t.csv", *columns).code == 0
-    assert cosimo("get", "shop", "1", "-d", "t.db").records == [
-        {"id": "1", "content": "Red dress", "metadata": {"price": "20"}}
-    ]
+    assert cosimo("get", "shop", "1", "-d", "t.db").records == [{"id": "1", "content": "Red dress", "metadata": {"price": 20}}]
     lines = b'{"id": 3, "title": "Green hat"}\n{"id": 4, "title": "Grey coat"}\n'
     assert cosimo("embed-multi", "shop", "-", "--format", "nl", "--store", "-d", "t.db", input=lines).code == 0
     assert cosimo("get", "shop", "3", "-d", "t.db").records[0]["content"] == "Green hat"

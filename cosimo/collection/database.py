@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..core import config, registry
-from ..core.errors import CollectionError
+from ..core.errors import CollectionError, UnreadableSource
 from .collection import AS_STORED, Collection, Given
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..core.types import CollectionInfo, Content, Embedder, Finding, Role, Store, Vectors
+    from ..sources.source import Source
 
 
 def open(
@@ -49,6 +50,65 @@ def embed(contents: Content | Sequence[Content], *, model: str | None = None, ro
     """
     many = [contents] if isinstance(contents, str | bytes) else list(contents)
     return load_embedder(model or config.default_model()).embed(many, role=role).vectors
+
+
+def read(
+    source: str | Path | BinaryIO,
+    pattern: str = "**/*",
+    *,
+    format: str | None = None,
+    sql: str | None = None,
+    encodings: Sequence[str] = (),
+    binary: bool = False,
+    everything: bool = False,
+    id_column: str | None = None,
+    text_columns: Sequence[str] | None = None,
+    metadata_columns: Sequence[str] | None = None,
+    prefix: str = "",
+    prepend: str = "",
+) -> Source:
+    """Documents from a folder, a table, a file or a query; they are read as they are used.
+
+    Parameters
+    ----------
+    source : a folder; a CSV, TSV, JSON or NDJSON file or stream (rows); a SQLite file, with `sql`; any other file (one text)
+    pattern : which files of a folder, as `pathlib.Path.glob` has it
+    format : csv, tsv, json or ndjson, where name and content do not tell
+    sql : a query whose first column is the id
+    encodings : tried after UTF-8, before one is detected
+    binary, everything : for folders: bytes instead of text; hidden and git-ignored files too
+    id_column, text_columns, metadata_columns : for tables: the first, all others, none by default
+    prefix, prepend : put before every id, before every text
+
+    Returns
+    -------
+    an iterable of `Document` whose `problems` name what could not be read
+
+    Raises
+    ------
+    UnreadableSource : nothing there, or not what `format` says
+    """
+    from ..sources.files import Files
+    from ..sources.tables import ENDINGS, Query, Table
+
+    if sql is not None:
+        return Query(
+            _path(source), sql, id_column=id_column, text_columns=text_columns, metadata_columns=metadata_columns,
+            prefix=prefix, prepend=prepend,
+        )  # fmt: skip
+    path = Path(source).expanduser() if isinstance(source, str | Path) else None
+    if path is None or format is not None or (path.suffix.lower() in ENDINGS and not path.is_dir()):
+        return Table(
+            source, format=format, encodings=encodings, id_column=id_column, text_columns=text_columns,
+            metadata_columns=metadata_columns, prefix=prefix, prepend=prepend,
+        )  # fmt: skip
+    return Files(path, pattern, encodings=encodings, binary=binary, everything=everything, prefix=prefix, prepend=prepend)
+
+
+def _path(source: str | Path | BinaryIO) -> Path:
+    if not isinstance(source, str | Path):
+        raise UnreadableSource("a query needs the path of a SQLite file, not a stream")
+    return Path(source).expanduser()
 
 
 def load_embedder(model: str, *, precision: str | None = None) -> Embedder:

@@ -26,7 +26,7 @@ class FlatIndex:
     def __init__(self) -> None:
         self._numbers: Numbers = np.empty(0, np.int64)
         self._matrix: Vectors = np.empty((0, 0), np.float32)
-        self._alive = np.empty(0, np.bool_)
+        self._alive: NDArray[np.bool_] = np.empty(0, np.bool_)
         self._used = 0  # rows of the arrays that hold something; the rest is room to grow
 
     def __len__(self) -> int:
@@ -79,7 +79,7 @@ class FlatIndex:
         if at is not None:
             chosen = np.zeros(self._used, np.bool_)
             chosen[at] = True
-            usable &= chosen
+            np.logical_and(usable, chosen, out=usable)
         if not usable.all():
             scores[~usable] = -np.inf
         best = top_k(scores, min(k, int(np.count_nonzero(usable))))
@@ -100,7 +100,7 @@ class FlatIndex:
         self._matrix = np.require(vectors if in_order else vectors[order], np.float32, ["C", "W"])  # copied only if need be
         normalise(self._matrix)
         self._used = len(numbers)
-        self._alive = self._matrix.any(axis=1)
+        self._alive = np.asarray(self._matrix.any(axis=1), np.bool_)
 
     def _update(self, numbers: Numbers, vectors: Vectors) -> None:
         if vectors.shape[1] != self._matrix.shape[1]:

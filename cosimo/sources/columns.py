@@ -136,6 +136,10 @@ class RowSource(Source):
             return None
         return self._made(found.id, found.content, found.metadata)
 
+    def _id_start(self, name: str) -> str:
+        """A row that cannot be read may have had any id."""
+        return ""
+
 
 def unique(names: Sequence[str]) -> list[str]:
     """Names of a header, each once: the second `a` is `a_2`, a nameless third column is `column_3`."""

@@ -61,6 +61,11 @@ class Files(Source):
         self._require()
 
     @property
+    def label(self) -> str:
+        """Folder and patterns: the same folder read for other files is another source."""
+        return " ".join(["files", self.folder.resolve().as_posix(), *self._patterns.texts, self.prefix]).rstrip()
+
+    @property
     def size(self) -> int:
         """How many files match; reads none of them (0.1 s for 10,000)."""
         return sum(1 for _ in self._walk(_unheard, Counter()))

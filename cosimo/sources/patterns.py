@@ -36,6 +36,7 @@ class Patterns:
     """
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
+        self.texts = patterns
         self._parts = [_parts(pattern) for pattern in patterns]
         self.start = self._closed({(number, 0) for number in range(len(self._parts))})
 

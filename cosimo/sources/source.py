@@ -24,6 +24,8 @@ class Source(ABC):
     on_problem : called with each `Problem` as it is met; may be set after construction
     problems : the first 100 problems of the latest run
     problem_count : how many there were
+    unread : how the ids begin that may be there but could not be read in the latest run; `sync` leaves their rows alone
+    label : what tells this source from others in the database, for `sync`
     left_out : why → how many entries were skipped on purpose in the latest run ("hidden", "binary", ".gitignore", …)
     """
 
@@ -33,11 +35,13 @@ class Source(ABC):
         self.on_problem = on_problem
         self.problems: list[Problem] = []
         self.problem_count = 0
+        self.unread: list[str] = []
         self.left_out: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Document]:
         self.problems = []
         self.problem_count = 0
+        self.unread = []
         self.left_out = Counter()
         return self._documents()
 
@@ -45,6 +49,11 @@ class Source(ABC):
     def size(self) -> int | None:
         """About how many documents will come, for a progress bar; None where that cannot be told cheaply."""
         return None
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The same words whenever the same thing is read, wherever from."""
 
     @abstractmethod
     def _documents(self) -> Iterator[Document]:
@@ -58,10 +67,15 @@ class Source(ABC):
     def _report(self, name: str, reason: str) -> None:
         problem = Problem(name, reason)
         self.problem_count += 1
+        self.unread.append(self._id_start(name))
         if len(self.problems) < KEPT_PROBLEMS:
             self.problems.append(problem)
         if self.on_problem:
             self.on_problem(problem)
+
+    def _id_start(self, name: str) -> str:
+        """How ids begin that the problem of this name may concern."""
+        return self.prefix + name
 
 
 def printable(name: str) -> str:

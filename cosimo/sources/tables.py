@@ -83,6 +83,12 @@ class Table(RowSource):
         self._encodings = known_encodings(encodings)
 
     @property
+    def label(self) -> str:
+        """The file, or stdin: pipes cannot be told apart."""
+        place = self.path.resolve().as_posix() if self.path else "stdin"
+        return f"table {place} {self.prefix}".rstrip()
+
+    @property
     def size(self) -> int | None:
         """About how many rows: lines of a CSV or NDJSON file, counted at a gigabyte a second; None for JSON and pipes."""
         if self.path is None or self.format in (None, "json"):
@@ -248,6 +254,12 @@ class Query(RowSource):
         self._files = [(name, Path(path).expanduser()) for name, path in (attach or {}).items()]
         self._database = Path(database).expanduser() if database is not None else None
         self._sql = sql.strip().rstrip(";")
+
+    @property
+    def label(self) -> str:
+        """The files and the query."""
+        files = [path.resolve().as_posix() for path in (self._database, *(path for _, path in self._files)) if path]
+        return " ".join(["sql", *files, self._sql, self.prefix]).rstrip()
 
     @property
     def size(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.content import content_hash, storable
@@ -68,7 +69,8 @@ def add(
     ----------
     embedder : called once, when the first text has to be embedded; a run that changes nothing loads no model
     keep_content : store the text beside its vector
-    source : where the documents come from; `sync` removes this source's rows that did not come again
+    source : where the documents come from; `sync` removes this source's rows that did not come again, but none that
+        may be among those the source could not read (`Source.unread`: how their ids begin)
     progress : called after each commit
 
     Raises
@@ -85,8 +87,10 @@ def add(
         if progress is not None:
             progress(done)
     if sync and source is not None:
-        seen.update(getattr(documents, "unread", ()))  # there, but not readable this time
-        done = replace(done, removed=done.removed + len(store.prune(collection, source, seen)))
+        unread = getattr(documents, "unread", [])
+        kept = (row.id for start in unread for row in store.scan(collection, prefix=start))
+        gone = store.prune(collection, source, chain(seen, kept))
+        done = replace(done, removed=done.removed + len(gone))
     return replace(done, seconds=time.monotonic() - started)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ...collection.collection import Collection
     from ...collection.database import Database
-    from ...core.types import Document, Problem
+    from ...core.types import Problem
     from ...sources.source import Source
     from ...verbs.ingest import Added
 
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 @options.stacked(
     click.option("--files", type=(click.Path(path_type=Path), str), multiple=True, metavar="DIR GLOB",
                  help="Embed the files below DIR that match GLOB; may be repeated."),
-    click.option("--format", "format_", type=click.Choice(["json", "csv", "tsv", "nl"]), help="Format of the input. [default: detected]"),
+    click.option("--format", "format_", type=click.Choice(["json", "csv", "tsv", "nl"]),
+                 help="Format of the input. [default: detected]"),
     click.option("--sql", help="Embed the rows of this query: the first column is the id."),
     click.option("--attach", type=(str, click.Path(path_type=Path)), multiple=True, metavar="ALIAS FILE",
                  help="Attach a SQLite file for --sql; may be repeated."),
-    click.option("--encoding", "encodings", multiple=True, help="Encoding to try after UTF-8; may be repeated. [default: detected]"),
+    click.option("--encoding", "encodings", multiple=True,
+                 help="Encoding to try after UTF-8; may be repeated. [default: detected]"),
     options.binary,
     click.option("--id-column", help="Column that holds the id. [default: the first]"),
     click.option("--text-columns", help="Columns to embed, with commas between. [default: all others]"),
@@ -172,10 +174,11 @@ def _progress(kind: str) -> Callable[[Added], None] | None:
     if kind == "bar":
         return None
 
-    def as_json(done: Added) -> None:
-        click.echo(json.dumps({**asdict(done), "seconds": round(done.seconds, 3)}))  # echo flushes: a reader sees it at once
+    def report(done: Added) -> None:
+        if kind == "json":  # echo flushes, so a reader sees each line at once
+            click.echo(json.dumps({**asdict(done), "seconds": round(done.seconds, 3)}))
 
-    return as_json if kind == "json" else lambda done: None
+    return report
 
 
 def _summary(collection: Collection, added: Added, source: Source) -> str:
@@ -187,7 +190,7 @@ def _summary(collection: Collection, added: Added, source: Source) -> str:
         (added.removed, "removed"),
         (added.empty, "empty, not stored"),
         (source.problem_count, "not readable"),
-        (added.cut, f"cut to the model's window"),
+        (added.cut, "cut to the model's window"),
         *((number, f"skipped ({why})") for why, number in source.left_out.items()),
     ]
     said = ", ".join(f"{number:,} {what}" for number, what in counts if number) or "nothing to embed"

@@ -11,16 +11,11 @@ from . import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMATS = click.Choice(["ndjson", "csv", "parquet", "npy"])
-FORMAT = click.option(
-    "-f", "--format", "format_", type=FORMATS, help="Format of the file. [default: by its ending, else ndjson]"
-)
-
 
 @click.command()
 @click.argument("collection")
 @click.argument("target", type=click.Path(dir_okay=False, allow_dash=True), default="-")
-@options.stacked(FORMAT, options.prefix, options.database)
+@options.stacked(options.file_format, options.prefix, options.database)
 def export(collection: str, target: str, *, format_: str | None, prefix: str, database: Path | None) -> None:
     """Write COLLECTION, vectors included, to the file TARGET; - is stdout.
 
@@ -40,7 +35,7 @@ def export(collection: str, target: str, *, format_: str | None, prefix: str, da
 @click.argument("collection")
 @click.argument("source", type=click.Path(dir_okay=False, allow_dash=True))
 @options.stacked(
-    FORMAT,
+    options.file_format,
     click.option("-m", "--model", help="Model that made the vectors. [default: as stored, else none: from elsewhere]"),
     options.database,
     options.busy_timeout,

@@ -40,6 +40,13 @@ binary = click.option("--binary", is_flag=True, help="Treat the input as binary 
 store = click.option("--store", is_flag=True, help="Store the text itself beside its vector.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 as_json = click.option("--json", "as_json", is_flag=True, help="NDJSON, also on a terminal.")
+file_format = click.option(
+    "-f",
+    "--format",
+    "format_",
+    type=click.Choice(["ndjson", "csv", "parquet", "npy"]),
+    help="Format of the file. [default: by its ending, else ndjson]",
+)
 prefix = click.option("--prefix", default="", help="Only ids that begin with this.")
 
 

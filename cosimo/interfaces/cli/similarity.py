@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from . import options, output
+
+if TYPE_CHECKING:
+    from ...core.types import Role
 
 
 @click.command()
@@ -22,7 +27,7 @@ def similarity(texts: tuple[str, ...], *, model: str | None, role: str | None, p
 
     if len(texts) < 2:
         raise click.UsageError("Give at least two texts to compare.")
-    chosen = "query" if role == "query" else "document"
+    chosen: Role = "query" if role == "query" else "document"
     vectors = load_embedder(model or default_model(), precision=precision).embed(texts, role=chosen).vectors
     scores = cosine(vectors[:1], vectors[1:])[0]  # (1, dim) with (n, dim) -> (n,)
     rows = ({"a": texts[0], "b": text, "score": float(score)} for text, score in zip(texts[1:], scores, strict=True))

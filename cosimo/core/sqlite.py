@@ -65,14 +65,20 @@ class File:
         """False where SQLite would refuse the first write: it needs the file and its folder (journals live there)."""
         if self.path is None or not os.path.lexists(self.path):
             return True
-        return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        effective = os.access in os.supports_effective_ids  # who we act as decides, where the system can tell
+        return all(os.access(place, os.W_OK, effective_ids=effective) for place in (self.path, self.path.parent))
 
     def _opened(self, create: bool) -> sqlite3.Connection:
         if self.path is None:
             return self._connect(MEMORY)
         self._check_path(self.path, create)
         if not self.read_only:
-            return self._probed("rwc" if create else "rw")
+            try:
+                return self._probed("rwc" if create else "rw")
+            except StoreError as error:
+                if not _cannot_open(error) or not os.path.lexists(self.path):
+                    raise
+                self.read_only = True  # the system says no in a way that was not to be foreseen
         try:
             return self._probed("ro")
         except StoreError as error:
@@ -157,21 +163,22 @@ class File:
     def snapshot(self) -> Iterator[None]:
         """Reads inside see one state of the file, whatever other programs commit meanwhile."""
         with self.lock:
-            if self._connection.in_transaction:
+            if self._in_transaction():
                 yield
                 return
             self.execute("BEGIN")
             try:
                 yield
-            finally:
-                if self._connection.in_transaction:
-                    self.execute("COMMIT")
+                self.execute("COMMIT")
+            except BaseException:
+                self._undo(nested=False)
+                raise
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """All of what is written inside, or nothing of it. Nests: an inner block that fails undoes itself alone."""
         with self.lock:
-            nested = self._connection.in_transaction
+            nested = self._in_transaction()
             # IMMEDIATE: a transaction that starts by reading and then writes fails at once, timeout or not, if another
             # writer came between
             self.execute("SAVEPOINT cosimo" if nested else "BEGIN IMMEDIATE")
@@ -182,8 +189,12 @@ class File:
                 self._undo(nested)
                 raise
 
+    def _in_transaction(self) -> bool:
+        with self.translating():
+            return self._connection.in_transaction
+
     def _undo(self, nested: bool) -> None:
-        if not self._connection.in_transaction:  # a full disk makes SQLite roll back by itself
+        if not self._in_transaction():  # a full disk makes SQLite roll back by itself
             return
         if nested:
             self.execute("ROLLBACK TO cosimo")
@@ -201,7 +212,7 @@ class File:
         if self.read_only:
             raise StoreError(f"{self.name} cannot be written: it is read-only here; copy it or change its permissions")
         with self.lock:
-            if self._connection.in_transaction:  # the mode cannot change now; writing works in any
+            if self._in_transaction():  # the mode cannot change now; writing works in any
                 return
             if not self.value("PRAGMA page_count"):
                 self.execute(f"PRAGMA page_size={PAGE_SIZE}")
@@ -249,8 +260,8 @@ class File:
     def _ours(self, error: sqlite3.Error) -> Error:
         code = getattr(error, "sqlite_errorcode", None)
         name = self.name
-        if code is None:
-            return StoreError(f"{name}: {error}")
+        if code is None:  # the module's own complaints: in practice, that the file was closed
+            return StoreError(f"{name} cannot be used ({error}); open it again")
         match code & 0xFF:  # the low byte is the kind, the rest says more
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return Locked(

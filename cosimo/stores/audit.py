@@ -28,12 +28,11 @@ def repair(file: File) -> None:
 
 
 def findings(file: File, state: State) -> Iterator[Finding]:
-    """Everything wrong with a file, worst first. Call inside a transaction.
+    """Everything wrong in the tables of a file that is not damaged. Call inside a transaction.
 
-    Kinds: `damaged` (SQLite's own check), `orphan` (rows of no collection), `id`, `vector`, `zero`, `stale` (the hash is not
+    Kinds: `orphan` (rows of no collection), `id`, `vector`, `zero`, `stale` (the hash is not
     that of the content), `metadata`, `untracked` (triggers missing), `numbers` (numbers out of step).
     """
-    yield from _damage(file)
     if not state.tables:
         return
     yield from _orphans(file)
@@ -43,7 +42,8 @@ def findings(file: File, state: State) -> Iterator[Finding]:
         yield from _numbers(file, state)
 
 
-def _damage(file: File) -> Iterator[Finding]:
+def damage(file: File) -> Iterator[Finding]:
+    """What SQLite's own check says: kind `damaged`. Call outside a transaction, which could not be ended after an error."""
     try:
         for (message,) in file.rows("PRAGMA integrity_check(100)"):
             if message != "ok":

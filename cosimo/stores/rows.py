@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..core.types import Metadata, Vectors
 
-BATCH_ROWS = 4096  # a transaction; 1,000 was 10% slower, 16,000 no faster
+BATCH_ROWS = 4096  # a transaction: 6 MB of 384-dim vectors; 16,384 were no faster and took 50 MB more
 CHUNK = 500  # ids asked for in one query
 BATCH_BYTES = 32 * 2**20  # of contents: long texts make smaller batches, so that memory stays flat
 ROW_COLUMNS = ("id", "embedding", "content", "content_blob", "content_hash", "metadata", "updated")

@@ -340,6 +340,9 @@ class SQLiteStore:
         if repair:
             with self._writing():
                 audit.repair(self._file)
+        damage = list(audit.damage(self._file))
+        if damage:  # what a damaged file says about its rows means nothing
+            return damage
         with self._reading() as state:
             return list(audit.findings(self._file, state))
 

@@ -70,7 +70,10 @@ def test_every_command_has_its_line_in_the_table_and_says_the_same_itself() -> N
 
 
 def test_help_comes_without_importing_a_verb() -> None:
-    code = "import sys; from cosimo.interfaces.cli import main\ntry: main()\nfinally: print('numpy' in sys.modules, 'click' in sys.modules)"
+    code = (
+        "import sys; from cosimo.interfaces.cli import main\n"
+        "try: main()\nfinally: print('numpy' in sys.modules, 'click' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.endswith("False True\n")

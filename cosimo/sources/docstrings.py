@@ -61,5 +61,4 @@ def _definitions(
             if not child.name.startswith("_") and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield from _definitions(child, f"{name}.{child.name}")
         elif isinstance(child, ast.If | ast.Try):
-            for found, inner in _definitions(child, name):
-                yield found, inner
+            yield from _definitions(child, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -26,8 +27,8 @@ def export(collection: str, target: str, *, format_: str | None, prefix: str, da
     from .named import named
 
     with options.opened(database, writing=False) as db:
-        place = click.get_binary_stream("stdout") if target == "-" else target
-        count = named(db, collection).export(place, format=format_, prefix=prefix)
+        count = named(db, collection).export(sys.stdout.buffer if target == "-" else target, format=format_, prefix=prefix)
+        sys.stdout.buffer.flush()
     click.echo(f"{count:,} rows", err=True)
 
 
@@ -53,5 +54,5 @@ def import_(
     with options.opened(database, writing=True, busy_timeout=busy_timeout) as db:
         known = any(info.name == collection for info in db.collections())
         chosen = db.collection(collection, model=model or (AS_STORED if known else None))
-        count = chosen.import_rows(click.get_binary_stream("stdin") if source == "-" else source, format=format_)
+        count = chosen.import_rows(sys.stdin.buffer if source == "-" else source, format=format_)
     click.echo(f"{count:,} rows", err=True)

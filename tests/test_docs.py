@@ -1,0 +1,84 @@
+"""The documentation is true: every example runs as typed, help texts match, every verb has a page, every link leads somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+assert spec is not None
+assert spec.loader is not None
+generate = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(generate)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, minilm: Path) -> Path:
+    """A folder with what the examples speak of."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "sourdough.md").write_text("# Sourdough\nFeed the starter, mix flour and water, bake bread in a hot oven.\n")
+    (notes / "pizza.md").write_text("# Pizza\nStretch the dough, add tomatoes and cheese, bake it very hot.\n")
+    (notes / "backups.md").write_text("# Backups\nCopy a SQLite database while it is in use with the backup command.\n")
+    (tmp_path / "shop.csv").write_text("id,name,price,category\n1,Red dress,20,dress\n2,Walking shoes,80,shoes\n")
+    with sqlite3.connect(tmp_path / "blog.db") as blog:
+        blog.execute("create table posts (id integer primary key, title text, body text)")
+        blog.execute("insert into posts values (1, 'Baking', 'How I bake bread'), (2, 'Data', 'Why I like SQLite')")
+    return tmp_path
+
+
+def commands(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return [line for kind, block in BLOCK.findall(text) if kind == "bash" for line in block.splitlines() if line.startswith("cosimo ")]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+def test_the_commands_of_a_page_run_as_typed(page: Path, workplace: Path, minilm: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "COSIMO_DB": str(workplace / "own.db")}
+    needs_notes = page.name not in ("README.md", "embed-multi.md")
+    before = ["cosimo embed-multi notes --files notes '**/*.md' --store"] if needs_notes else []
+    for command in [*before, *commands(page)]:
+        if " | jq" in command and not shutil.which("jq"):
+            command = command.partition(" | jq")[0]
+        done = subprocess.run(command, shell=True, cwd=workplace, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs_as_typed(page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [block for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == "python"]
+    if not blocks:
+        pytest.skip("no Python on this page")
+    monkeypatch.chdir(workplace)
+    exec("\n".join(blocks), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_help_texts_in_the_pages_are_those_of_the_commands(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert generate.rendered(text) == text, "run: make docs"
+
+
+def test_every_command_has_its_page() -> None:
+    written = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    missing = [name for name in generate.commands() if f"<!-- help: {name} -->" not in written]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []

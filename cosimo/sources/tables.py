@@ -17,6 +17,7 @@ from ..core.config import BUSY_TIMEOUT
 from ..core.errors import UnreadableSource
 from .columns import Columns, RowSource, unique
 from .delimited import find_delimiter, rows
+from .pipes import HEAD, Rejoined, first_bytes
 from .text import encoding_of, known_encodings, repaired, stream_encoding
 from .walk import why
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 FORMATS = {"csv": "csv", "tsv": "tsv", "json": "json", "ndjson": "ndjson", "jsonl": "ndjson", "nl": "ndjson"}
-HEAD = 1 << 16  # bytes of a pipe that encoding and format are judged by
 
 
 class Table(RowSource):
@@ -114,9 +114,9 @@ class Table(RowSource):
         try:
             if self.path is None:
                 assert self._stream is not None
-                head = _head(self._stream)
+                head = first_bytes(self._stream)
                 encoding = stream_encoding(head, self._encodings)
-                raw: BinaryIO = io.BufferedReader(_Rejoined(head, self._stream), HEAD)
+                raw: BinaryIO = io.BufferedReader(Rejoined(head, self._stream), HEAD)
             else:
                 path = self.path
                 encoding = encoding_of(lambda: self._chunks(path), self._encodings)
@@ -349,36 +349,6 @@ def _frozen(path: Path) -> bool:
     with path.open("rb") as file:
         has_log = file.read(20)[18:20] == b"\x02\x02"
     return has_log and not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
-
-
-class _Rejoined(io.RawIOBase):
-    """What was read of a stream to judge it, then the rest of it. Closing this leaves the stream open: it is not ours."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head = head
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        read = getattr(self._rest, "read1", self._rest.read)  # read1: what has come, without waiting for more
-        data = self._head[: len(buffer)] or read(len(buffer))
-        self._head = self._head[len(buffer) :]
-        buffer[: len(data)] = data
-        return len(data)
-
-
-def _head(stream: BinaryIO) -> bytes:
-    """The first bytes that came, at least a line of them."""
-    read = getattr(stream, "read1", stream.read)
-    head = b""
-    while len(head) < HEAD and b"\n" not in head.lstrip():
-        data = read(HEAD - len(head))
-        if not data:
-            break
-        head += data
-    return head
 
 
 def _until_filled(lines: Iterable[str]) -> Iterator[str]:

@@ -275,6 +275,17 @@ def test_empty_file_is_a_document(tmp_path: Path) -> None:
     assert document.content == ""
 
 
+@links
+def test_name_with_a_newline_is_an_id_and_told_on_one_line(tmp_path: Path) -> None:
+    tree(tmp_path, "a\nb.md")
+    assert ids(Files(tmp_path)) == ["a\nb.md"]
+    (tmp_path / "a\nb.md").write_bytes(b"\x82\xa0")
+    source = Files(tmp_path, prefix="p/")
+    assert ids(source) == []
+    assert source.problems[0].name == r"a\nb.md"
+    assert source.unread == ["p/a\nb.md"]
+
+
 def test_binary_gives_bytes(tmp_path: Path) -> None:
     (tmp_path / "p.png").write_bytes(b"\x89PNG\0\r\n")
     (document,) = Files(tmp_path, "*.png", binary=True)

@@ -98,7 +98,7 @@ class Files(Source):
         try:
             data = Path(found.path).read_bytes()
         except OSError as error:
-            self._report(printable(found.id), why(error))
+            self._report(found.id, why(error))
             return None
         if self._binary:
             return data
@@ -109,7 +109,7 @@ class Files(Source):
         try:
             return unix_lines(decode(data, self._encodings))
         except UnreadableSource as error:
-            self._report(printable(found.id), str(error))
+            self._report(found.id, str(error))
             return None
 
 

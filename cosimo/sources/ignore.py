@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -109,7 +110,7 @@ def _repository_above(root: Path) -> list[tuple[Path, str]]:
     """(folder, name of the next one) from the root of the repository down to the parent of `root`; empty outside of one."""
     current = root.resolve()
     steps: list[tuple[Path, str]] = []
-    while not (current / ".git").exists():
+    while not os.path.exists(current / ".git"):  # noqa: PTH110 - Path.exists raises where a folder may not be looked into
         if current.parent == current:
             return []
         steps.append((current.parent, current.name))

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ..core.content import storable
 from ..core.types import Document, Problem
 
 if TYPE_CHECKING:
@@ -65,9 +66,11 @@ class Source(ABC):
         return Document(self.prefix + id, whole, metadata)
 
     def _report(self, name: str, reason: str) -> None:
-        problem = Problem(name, reason)
+        problem = Problem(printable(name), reason)
         self.problem_count += 1
-        self.unread.append(self._id_start(name))
+        start = storable(self._id_start(name))
+        if start not in self.unread[-1:]:  # a table says "" for every bad row: once is enough
+            self.unread.append(start)
         if len(self.problems) < KEPT_PROBLEMS:
             self.problems.append(problem)
         if self.on_problem:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..core.errors import UnreadableSource
 from .ignore import NAME as IGNORE_FILE
 from .ignore import Ignore
-from .source import printable
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -81,7 +80,7 @@ class Walk:
         except OSError as error:
             if not folder.id:
                 raise UnreadableSource(f"the folder {self._root} cannot be listed: {why(error)}") from error
-            self._report(printable(folder.id), why(error))
+            self._report(folder.id, why(error))
             return []
         if not self._everything and any(entry.name == IGNORE_FILE for entry in entries):
             folder = folder._replace(rules=folder.rules.enter(folder.path))
@@ -106,7 +105,7 @@ class Walk:
         if not is_folder:
             return self._regular(folder, entry)
         if step.matches and not step.loose:
-            self._report(printable(folder.id + name), "it is a folder; to read what is in it, end the pattern with /**")
+            self._report(folder.id + name, "it is a folder; to read what is in it, end the pattern with /**")
         if not step.inside:
             return None
         rules = folder.rules.named(name) if asked.inside else folder.rules.below(name)
@@ -119,14 +118,14 @@ class Walk:
             mode = entry.stat().st_mode
             id.encode()
         except UnicodeEncodeError:
-            self._report(printable(id), "its name is not Unicode, so it cannot be an id; rename it")
+            self._report(id, "its name is not Unicode, so it cannot be an id; rename it")
         except OSError as error:
             linked = entry.is_symlink()
-            self._report(printable(id), "it is a link that leads nowhere" if linked else why(error))
+            self._report(id, "it is a link that leads nowhere" if linked else why(error))
         else:
             if stat.S_ISREG(mode):
                 return Found(id, entry.path)
-            self._report(printable(id), "it is a device, pipe or socket, not a file")
+            self._report(id, "it is a device, pipe or socket, not a file")
         return None
 
 

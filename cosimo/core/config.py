@@ -86,3 +86,11 @@ def debug() -> bool:
 def demo_path() -> Path:
     """Where `cosimo demo` keeps its rows."""
     return _folder("data") / "demo.db"
+
+
+def package_index() -> str:
+    """The package index's address, as pip and uv are told it; what a file of theirs says, only they know."""
+    for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        if os.environ.get(name):
+            return os.environ[name]
+    return "https://pypi.org/simple"

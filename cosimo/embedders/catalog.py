@@ -1,0 +1,69 @@
+"""Catalog: what is known about models without having their files. Reads `catalog.toml` beside it; fetches nothing."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from ..core.registry import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A model's files inside a wheel of the package index."""
+
+    package: str
+    version: str
+    folder: str  # inside the wheel
+    bytes: int  # of the wheel
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the catalogue. `revision` is the commit of the hub that is fetched; `sha256` is that of `weights`."""
+
+    name: str
+    dim: int
+    max_tokens: int
+    pooling: str
+    languages: tuple[str, ...]
+    license: str
+    source: str
+    checked: date
+    normalized: bool = True
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    weights: str = "model.safetensors"
+    sha256: str = ""
+    bytes: int = 0
+    revision: str | None = None
+    wheel: Wheel | None = None
+
+
+@cache
+def known() -> tuple[Entry, ...]:
+    """Every model of the catalogue, in the order of the file."""
+    table = tomllib.loads(files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8"))
+    return tuple(_entry(row) for row in table["model"])
+
+
+def entry(name: str) -> Entry | None:
+    """What is known about a model, under its short or its full name."""
+    full = canonical(name)
+    return next((found for found in known() if found.name == full), None)
+
+
+def of_hash(sha256: str) -> Entry | None:
+    """The model whose weights have this hash: a copy in any folder is still that model."""
+    return next((found for found in known() if found.sha256 and found.sha256 == sha256), None)
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    wheel = Wheel(**row["wheel"]) if "wheel" in row else None
+    return Entry(**(row | {"languages": tuple(row["languages"]), "wheel": wheel}))

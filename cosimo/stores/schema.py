@@ -130,9 +130,9 @@ def inspect(file: File) -> State:
     for table, needed in NEEDED.items():
         if ("table", table) in found and not needed <= columns_of(file, table):
             raise StoreError(f"{file.name} has a table '{table}' that is another program's; name another file with -d")
-    version, written_by, writing = 0, "", 0
-    if ("table", "cosimo_state") in found:
-        version, written_by, writing = (file.rows("SELECT version, written_by, writing FROM cosimo_state") or [(0, "", 0)])[0]
+    version, written_by = 0, ""
+    if ("table", "cosimo_state") in found:  # whatever a later version changes, these two columns stay
+        version, written_by = (file.rows("SELECT version, written_by FROM cosimo_state") or [(0, "")])[0]
         if version <= VERSION and not all(("table", table) in found for table in OURS):
             version = 0  # somebody removed a table: the first step puts back what is missing
     triggers = all(found.get(("trigger", name)) == sql for name, sql in TRIGGERS.items())
@@ -142,7 +142,7 @@ def inspect(file: File) -> State:
         columns=frozenset(columns_of(file, "embeddings")),
         version=version,
         written_by=written_by,
-        tracked=version == VERSION and triggers and not writing,
+        tracked=version == VERSION and triggers and not file.value("SELECT writing FROM cosimo_state"),
     )
 
 

@@ -21,18 +21,23 @@ def list_(*, as_json: bool) -> None:
     from ...embedders import weights
 
     default = registry.canonical(config.default_model())
-    rows = [
-        {
-            "name": model.name,
-            "here": "yes" if model.folder else "no",
-            "default": "yes" if model.name == default else "",
-            "dim": model.dim,
-            "max_tokens": model.max_tokens,
-            "folder": str(model.folder) if model.folder else None,
-        }
-        for model in weights.listed()
-    ]
-    output.records(rows, ("name", "here", "default", "dim", "max_tokens", "folder"), as_json=as_json)
+    here = {model.name: model for model in weights.installed()}
+    facts = {model.name: model for model in weights.known()}
+    rows = []
+    for name in sorted({*here, *facts}):
+        fact, model = facts.get(name), here.get(name)
+        rows.append(
+            {
+                "name": name,
+                "here": bool(model),
+                "default": name == default,
+                "dim": fact.dim if fact else None,
+                "max_tokens": fact.max_tokens if fact else None,
+                "bytes": model.bytes if model else fact.bytes if fact else None,
+                "path": str(model.path) if model else None,
+            }
+        )
+    output.records(rows, ("name", "here", "default", "dim", "max_tokens", "path"), as_json=as_json)
 
 
 @models.command()

@@ -63,9 +63,11 @@ def snippet(content: object, characters: int = 400) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if isinstance(value, float):
         return f"{value:.4f}"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return f"{value:,}"
     return snippet(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else "" if value is None else value)
 

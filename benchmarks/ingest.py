@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,9 +70,11 @@ def short_texts(data: Path, count: int) -> list[str]:
                     (value, None) for name, value in row.items() if name in ("sentence1", "sentence2", "text") and value
                 )
     single = list(found)
-    while len(found) < count:
-        turn = len(found)
-        found[f"{single[turn % len(single)]} {single[turn * 7919 % len(single)]}"] = None
+    single_at = {text: at for at, text in enumerate(single)}
+    for step, text in product(range(1, len(single)), single):
+        if len(found) >= count:
+            break
+        found[f"{text} {single[(single_at[text] + step) % len(single)]}"] = None
     return list(found)[:count]
 
 

@@ -54,14 +54,13 @@ def packed(batch: list[Row], dim: int | None) -> Iterator[tuple[Any, ...]]:
     matrix = _matrix(batch, dim)
     blobs = memoryview(matrix.tobytes())
     width, now = matrix.shape[1] * 4, int(time.time())
-    for row in batch:
-        _check_id(row.id)
+    _check_ids(batch)
     for place, row in enumerate(batch):
         text, blob, hash = None, None, row.hash
-        if isinstance(row.content, bytes):
-            blob = row.content
-        elif row.content is not None:
+        if isinstance(row.content, str):
             text = storable(row.content)
+        elif row.content is not None:
+            blob = row.content
         if hash is None and row.content is not None:
             hash = content_hash(row.content)
         vector = blobs[place * width : (place + 1) * width]
@@ -83,10 +82,12 @@ def _matrix(batch: list[Row], dim: int | None) -> Vectors:
     return matrix
 
 
-def _check_id(id: str) -> None:
-    if not isinstance(id, str):
-        raise DataError(f"an id must be text, not {id!r}; convert it with str()")
-    if storable(id) != id:  # replaced, two files could become one row
+def _check_ids(batch: list[Row]) -> None:
+    for row in batch:
+        if not isinstance(row.id, str):
+            raise DataError(f"an id must be text, not {row.id!r}; convert it with str()")
+    if storable(together := "".join(row.id for row in batch)) != together:  # replaced, two files could become one row
+        id = next(row.id for row in batch if storable(row.id) != row.id)
         raise DataError(f"the id {id!r} holds half a character, which no database can store; rename it")
 
 

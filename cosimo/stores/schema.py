@@ -57,8 +57,9 @@ NEEDED = {"collections": {"id", "name", "model"}, "embeddings": {"collection_id"
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (  # step n brings a file from version n to n + 1
     (
-        "CREATE TABLE IF NOT EXISTS cosimo_state (version INTEGER, written_by TEXT, floor INTEGER, writing INTEGER)",
-        "INSERT INTO cosimo_state SELECT 0, '', 0, 0 WHERE NOT EXISTS (SELECT 1 FROM cosimo_state)",
+        "CREATE TABLE IF NOT EXISTS cosimo_state (id INTEGER PRIMARY KEY, version INTEGER, written_by TEXT,"
+        " floor INTEGER, writing INTEGER)",
+        "INSERT INTO cosimo_state SELECT 1, 0, '', 0, 0 WHERE NOT EXISTS (SELECT 1 FROM cosimo_state)",
         "CREATE TABLE IF NOT EXISTS cosimo_collections (collection_id INTEGER PRIMARY KEY, model TEXT, settings TEXT)",
         "CREATE TABLE IF NOT EXISTS cosimo_sources (id INTEGER PRIMARY KEY, collection_id INTEGER, label TEXT,"
         " UNIQUE (collection_id, label))",
@@ -69,7 +70,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # step n brings a file from version
 )
 
 NEXT = "(SELECT max(floor, coalesce((SELECT max(changed) FROM cosimo_rows), 0)) + 1 FROM cosimo_state)"
-_IDLE = "(SELECT writing FROM cosimo_state) = 0"
+# by rowid and first of the conditions: evaluated for every row that our own writer stores
+_IDLE = "(SELECT writing FROM cosimo_state WHERE rowid = 1) = 0"
 # INSERT OR REPLACE fires no delete trigger, and its conflict policy overrides any inside a trigger: hence an UPDATE and
 # an INSERT … WHERE NOT EXISTS instead of an upsert.
 _NUMBERED = f"""
@@ -81,10 +83,10 @@ _BURIED = (
 )
 TRIGGERS = {
     "cosimo_added": f"""CREATE TRIGGER cosimo_added AFTER INSERT ON embeddings
-WHEN typeof(new.id) = 'text' AND {_IDLE} BEGIN{_NUMBERED}
+WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN{_NUMBERED}
 END""",
     "cosimo_changed": f"""CREATE TRIGGER cosimo_changed AFTER UPDATE ON embeddings
-WHEN typeof(new.id) = 'text' AND {_IDLE} BEGIN
+WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN
   {_BURIED} AND (old.collection_id IS NOT new.collection_id OR old.id IS NOT new.id);{_NUMBERED}
 END""",
     "cosimo_removed": f"""CREATE TRIGGER cosimo_removed AFTER DELETE ON embeddings WHEN {_IDLE} BEGIN

@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder of the model, for llm")
     given = parser.parse_args()
     parts = given.parts or ["store", "stream", "embed"]
-    texts = short_texts(given.data, given.short)
+    texts = short_texts(given.data, given.short) if {"store", "embed"} & set(parts) else []
     if "store" in parts:
         store(texts, given.runs)
     if "stream" in parts:
@@ -248,7 +248,7 @@ def llm_home(folder: Path, weights: Path | None) -> dict[str, str] | None:
 def timed(arguments: list[str], environment: dict[str, str] | None = None) -> float:
     """Wall seconds of one process that has to succeed."""
     start = time.perf_counter()
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, env=environment)
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     return time.perf_counter() - start
 
 

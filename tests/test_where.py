@@ -172,6 +172,9 @@ def nested(levels: int, width: int) -> Filter:
         nested(11, 60),
         nested(20, 30),
         both(*(F("a") != number for number in range(450))),
+        either(*(F("a") == number for number in range(998))),
+        both(*(F("a").is_null() for _ in range(998))),
+        either(*(F(f"年{number % 40}").contains_any([number, 0.5] * 15) for number in range(330))),
         either(*(~(F(f"field {number}") == "x") for number in range(450))),
         either(*(F(f"年{number % 40}").contains_any([number, "x", 0.5]) for number in range(450))),
         F("a").isin(range(10_000)),
@@ -179,7 +182,7 @@ def nested(levels: int, width: int) -> Filter:
         F("content").like("[%" * 5_000),
         F("a").like("[" * 16_384),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_the_largest_filters_stay_below_the_limits_of_sqlite(filter: Filter) -> None:
     place = table([("a", "x", '{"a": 3, "n0": 0}'), ("b", "x", '{"a": ' + "[" * 3 + "]" * 3 + "}"), ("c", None, None)])

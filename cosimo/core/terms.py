@@ -1,0 +1,54 @@
+"""Terms: a text → the words a full-text index holds; a query → what to ask it. CJK scripts as pairs of characters.
+
+FTS5's own tokenizers miss every Chinese word inside a sentence (`unicode61`) or every one of two characters (`trigram`).
+So runs of CJK characters are spelled as overlapping pairs before they are indexed: 数据库 becomes 数据 据库 库. The last
+character stands alone as well, so that a query of one character is a prefix of some pair wherever it stands.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Han with its extensions, kana, Hangul, bopomofo: scripts that FTS5 would take for one long word
+_CJK = (
+    "\u3005\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+_RUN = re.compile(f"[{_CJK}]+")
+_WORD = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+")
+
+
+def indexed(text: str) -> str:
+    """The text as the index takes it: CJK runs as pairs, everything else as it is."""
+    if text.isascii():
+        return text
+    return _RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} {run[0][-1]} ", unicodedata.normalize("NFKC", text))
+
+
+def terms(text: str) -> list[str]:
+    """The distinct terms of a query in their order, lower case: words, and CJK pairs (a lone character stays one)."""
+    found: dict[str, None] = {}
+    for run in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
+        found.update(dict.fromkeys(_pairs(run) if _RUN.match(run) else [run]))
+    return list(found)
+
+
+def has_cjk(text: str) -> bool:
+    """True where the text holds a CJK character."""
+    return bool(_RUN.search(text))
+
+
+def cjk_share(text: str) -> float:
+    """Share of the text's letters that are CJK, 0 to 1."""
+    letters = sum(len(run) for run in _WORD.findall(text))
+    return sum(len(run) for run in _RUN.findall(text)) / letters if letters else 0.0
+
+
+def match_expression(query_terms: list[str]) -> str:
+    """An FTS5 query for any of these terms, each quoted so that nothing in it is syntax; a lone CJK character is a prefix."""
+    return " OR ".join(f'"{term}"*' if len(term) == 1 and _RUN.match(term) else f'"{term}"' for term in query_terms)
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]

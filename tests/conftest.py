@@ -25,3 +25,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("COSIMO_DB", "COSIMO_MODEL", "COSIMO_PRECISION", "COSIMO_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The default model's folder: the user's own, fetched once where it is missing."""
+    from cosimo.core.errors import ModelNotFound
+    from cosimo.embedders import weights
+
+    try:
+        return weights.fetch("all-MiniLM-L6-v2", progress=False)
+    except ModelNotFound as error:
+        pytest.skip(f"the default model is not here: {error}")

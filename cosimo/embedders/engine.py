@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import sys
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +15,16 @@ import numpy as np
 
 from ..core import config
 from ..core.errors import ConfigError
-from . import batches, graph
+from . import batches, bert, graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from ..core.types import Vectors
     from .recipe import Recipe
 
-GRAPH = 1  # part of a compiled model's name: raise it when graph.py or bert.py change what is computed
-PRECISIONS = ("auto", "float32", "bf16", "int8")
 _HINTS = {"float32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
@@ -38,48 +36,45 @@ def openvino() -> Any:
     return openvino
 
 
+def has_bf16() -> bool:
+    """True where the processor multiplies bf16 natively; OpenVINO would imitate it elsewhere, slowly."""
+    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class Engine:
     """One compiled model. Thread-safe: calls wait for each other, and each uses all streams.
 
     Parameters
     ----------
     recipe, revision : the model, and the SHA-256 of its weights
-    precision : auto, float32, bf16 or int8
+    precision : float32, bf16 or int8
     threads : streams of one thread each; None for one a core
 
     Raises
     ------
-    ConfigError : no such precision, or this processor lacks it; weights that do not fit
+    ConfigError : this processor lacks the precision; weights that do not fit
     """
 
     def __init__(self, recipe: Recipe, revision: str, *, precision: str, threads: int | None = None) -> None:
-        self._core = openvino().Core()
-        self.precision = self._chosen(precision)
-        self.dim = recipe.dim
+        core = openvino().Core()
+        if precision == "bf16" and not has_bf16():
+            raise ConfigError("this processor computes no bf16 of its own; use float32 or int8")
         streams = threads or _cores()
         settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "NUM_STREAMS": streams,  # a thread a stream: two threads on one batch were 12% slower than two batches
             "INFERENCE_NUM_THREADS": streams,
         }
-        if self.precision == "bf16":
+        if precision == "bf16":
             # the fused attention kernel was 25% slower than matrix products and a softmax on short texts, 3% on long
             settings["SNIPPETS_MODE"] = "DISABLE"
-        if self.precision == "int8":
+        if precision == "int8":
             settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 32
-        name = f"{recipe.folder.name}-{_fingerprint(recipe, revision, self.precision, self._core)}.blob"
-        self._model = _compiled(self._core, config.compiled_dir() / name, recipe, settings, int8=self.precision == "int8")
+        name = f"{recipe.folder.name}-{_fingerprint(recipe, revision, precision, core)}.blob"
+        self._model = _compiled(core, config.compiled_dir() / name, recipe, settings, int8=precision == "int8")
         self._queue = openvino().AsyncInferQueue(self._model, streams)
         self._queue.set_callback(_store)
         self._lock = Lock()
-
-    def _chosen(self, precision: str) -> str:
-        if precision not in PRECISIONS:
-            raise ConfigError(f"no precision is called '{precision}'; known: {', '.join(PRECISIONS)}")
-        native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bf16" and not native:
-            raise ConfigError("this processor computes no bf16 of its own; use float32 or int8")
-        return ("bf16" if native else "float32") if precision == "auto" else precision
 
     def run(self, rows: Iterable[tuple[list[int], list[list[int]]]], out: Vectors) -> None:
         """Write the vector of each text into `out`, (n, dim).
@@ -106,9 +101,9 @@ def _cores() -> int:
 
 
 def _fingerprint(recipe: Recipe, revision: str, precision: str, core: Any) -> str:
-    """Sixteen letters that change with anything a compiled model depends on."""
+    """Sixteen letters that change with anything a compiled model depends on, the text of our own graphs included."""
     parts = (
-        GRAPH,
+        [Path(module.__file__).read_bytes() for module in (graph, bert)],
         revision,
         recipe.weights.name,
         recipe.pooling,

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
     from ..core.types import Content, Role
     from .engine import Engine
+    from .tokens import Tokens
+
+    Numbered = tuple[list[int], list[list[int]]]
 
 WINDOW = 1024  # texts tokenised at a time, while the ones before are computed
+PRECISIONS = ("auto", "float32", "bf16", "int8")
+FEW = 128  # tokens of a call up to which auto means float32: 20 ms at most, exact, and the same on every machine
 
 
 class LocalEmbedder:
@@ -30,7 +35,8 @@ class LocalEmbedder:
     Parameters
     ----------
     name : a bare name, a hub id (`BAAI/bge-small-en-v1.5`) or a folder
-    precision : auto (bf16 where the processor has it), float32, bf16 or int8; None for `$COSIMO_PRECISION`
+    precision : float32, bf16, int8, or auto: float32 for a query or a few short texts, where there is no time to gain,
+        and for more the processor's bf16 where it has one. None for `$COSIMO_PRECISION`
     threads : processors to use; None for all
 
     Raises
@@ -45,6 +51,9 @@ class LocalEmbedder:
         self._folder = weights.located(name)
         self._recipe = recipe.read(self._folder)
         self._precision = precision or config.precision()
+        if self._precision not in PRECISIONS:
+            raise ConfigError(f"no precision is called '{self._precision}'; known: {', '.join(PRECISIONS)}")
+        self._engines: dict[str, Engine] = {}
         self._threads = threads
         self._given = name
 
@@ -81,8 +90,12 @@ class LocalEmbedder:
         vectors = np.empty((len(order), self.spec.dim), np.float32)
         sizes: list[int] = []
         cut: set[str] = set()
-        if order:
-            self._engine.run(self._windows(order, sizes, cut), vectors)
+        if len(order) <= FEW:
+            few = self._tokens(order, 0, self._tokenizer.read(order), sizes, cut)
+            if order:
+                self._engine(sum(sizes)).run([few], vectors)
+        else:
+            self._engine(FEW + 1).run(self._windows(order, sizes, cut), vectors)
         place = {text: number for number, text in enumerate(order)}
         rows = np.fromiter((place[text] for text in texts), np.int64, len(texts))
         return Embedded(vectors[rows], sum(sizes), [number for number, text in enumerate(texts) if text in cut])
@@ -93,17 +106,22 @@ class LocalEmbedder:
 
     def close(self) -> None:
         """Let go of the compiled model; the next text compiles it again."""
-        self.__dict__.pop("_engine", None)
+        self._engines.clear()
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer(self._folder, self._recipe.max_tokens, lower=self._recipe.lower)
 
-    @cached_property
-    def _engine(self) -> Engine:
-        from .engine import Engine
+    def _engine(self, tokens: int) -> Engine:
+        """The compiled model for a call of this many tokens."""
+        from .engine import Engine, has_bf16
 
-        return Engine(self._recipe, self.spec.revision, precision=self._precision, threads=self._threads)
+        precision = self._precision
+        if precision == "auto":
+            precision = "bf16" if tokens > FEW and has_bf16() else "float32"
+        if precision not in self._engines:
+            self._engines[precision] = Engine(self._recipe, self.spec.revision, precision=precision, threads=self._threads)
+        return self._engines[precision]
 
     def _texts(self, contents: Sequence[Content], role: Role) -> list[str]:
         prompt = self.spec.prompts.get(role, "")
@@ -114,17 +132,20 @@ class LocalEmbedder:
             texts.append(content if content.startswith(prompt) else prompt + content)
         return texts
 
-    def _windows(self, order: list[str], sizes: list[int], cut: set[str]) -> Iterator[tuple[list[int], list[list[int]]]]:
-        """(positions, token ids) of some texts at a time; the next ones are tokenised while these are computed."""
+    def _windows(self, order: list[str], sizes: list[int], cut: set[str]) -> Iterator[Numbered]:
+        """Some texts at a time; the next ones are tokenised while these are computed."""
         from concurrent.futures import ThreadPoolExecutor
 
-        starts = range(0, len(order), WINDOW)
         with ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(self._tokenizer.read, order[:WINDOW])
-            for start in starts:
+            for start in range(0, len(order), WINDOW):
                 found = coming.result()
-                if start + WINDOW < len(order):
-                    coming = ahead.submit(self._tokenizer.read, order[start + WINDOW : start + 2 * WINDOW])
-                sizes.extend(len(tokens.ids) for tokens in found)
-                cut.update(order[start + number] for number, tokens in enumerate(found) if tokens.cut)
-                yield list(range(start, start + len(found))), [tokens.ids for tokens in found]
+                coming = ahead.submit(self._tokenizer.read, order[start + WINDOW : start + 2 * WINDOW])
+                yield self._tokens(order, start, found, sizes, cut)
+
+    @staticmethod
+    def _tokens(order: list[str], start: int, found: list[Tokens], sizes: list[int], cut: set[str]) -> Numbered:
+        """(positions in `order`, token ids), with what there is to report noted in `sizes` and `cut`."""
+        sizes.extend(len(tokens.ids) for tokens in found)
+        cut.update(order[start + number] for number, tokens in enumerate(found) if tokens.cut)
+        return list(range(start, start + len(found))), [tokens.ids for tokens in found]

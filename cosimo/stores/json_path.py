@@ -43,12 +43,12 @@ def json_path(metadata: str, field: Field) -> JsonPath | None:
     if not all(_SPELLABLE.fullmatch(key) for key in field.path):
         return None
     plain = _path(field.path)
-    odd = [Sql(f"{metadata} GLOB ?", (twice(key, key),)) for key in field.path]
+    odd = [_twice(metadata, key, key) for key in field.path]
     if all(_PLAIN.fullmatch(key) for key in field.path):
         return JsonPath(Sql("?", (plain,)), tuple(odd))
     keys = [json.dumps(key)[1:-1] for key in field.path]
     escaped = _path(keys)
-    odd += [Sql(f"{metadata} GLOB ?", (twice(*pair),)) for pair in _spellings(field.path, keys)]
+    odd += [_twice(metadata, *pair) for pair in _spellings(field.path, keys)]
     neither = f"json_type({metadata}, ?) IS NULL AND json_type({metadata}, ?) IS NULL"
     odd.append(Sql(f"instr({metadata}, '\\u') AND {neither}", (plain, escaped)))
     either = f"CASE WHEN json_type({metadata}, ?) IS NULL THEN ? ELSE ? END"
@@ -70,9 +70,14 @@ def glob(text: str) -> str:
     return re.sub(r"[\[*?]", r"[\g<0>]", text)
 
 
-def twice(first: str, second: str) -> str:
-    """The GLOB pattern of JSON in which one key comes after another, or after itself."""
-    return f'*"{glob(first)}"*"{glob(second)}"*'
+def _twice(metadata: str, first: str, second: str) -> Sql:
+    """Whether one key comes after another, or after itself.
+
+    Asked without the opening quotes before it is asked with them: GLOB tries every quote there is, and a row has more of
+    those than of most letters (24 ms instead of 51 for 100,000 rows).
+    """
+    first, second = glob(first), glob(second)
+    return Sql(f"{metadata} GLOB ? AND {metadata} GLOB ?", (f'*{first}"*{second}"*', f'*"{first}"*"{second}"*'))
 
 
 def odd_rows(metadata: str) -> list[Sql]:

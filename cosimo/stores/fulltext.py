@@ -50,6 +50,11 @@ def is_current(file: File, text: Text, now: int) -> bool:
     return _version(file, text) == now
 
 
+def exists(file: File, text: Text) -> bool:
+    """True where there is an index at all, however old."""
+    return _version(file, text) is not None
+
+
 def catch_up(file: File, state: State, text: Text, now: int) -> int:
     """Index what changed since the last call, or all where that cannot be told; the number of texts read.
 

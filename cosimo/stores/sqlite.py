@@ -11,6 +11,7 @@ from ..core.content import storable
 from ..core.sqlite import File
 from ..core.types import CollectionInfo, Known, Row, Settings
 from . import audit, catalog, changes, schema, write
+from .queries import Queries
 from .rows import ROW_COLUMNS, batches, chunks, known_metadata, row_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 KEPT = 10_000  # ids that `prune` takes from its caller at a time
 
 
-class SQLiteStore:
+class SQLiteStore(Queries):
     """Rows in one SQLite file: `llm`'s tables, ours beside them. Fulfils `Store`.
 
     Reading changes nothing in a file that another program wrote; our tables, triggers and the write-ahead log come with
@@ -50,6 +51,7 @@ class SQLiteStore:
         busy_timeout: float = config.BUSY_TIMEOUT,
         create: bool = True,
     ) -> None:
+        super().__init__()
         self._file = File(address, read_only=read_only, busy_timeout=busy_timeout, create=create)
         self._state: schema.State | None = None  # what the file held when last looked at
         self._ready = False  # prepared for writing, as of self._state

@@ -1,0 +1,140 @@
+"""Queries: what a search asks of a SQLite file beside vectors: rows that pass a filter, that hold words; facets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING
+
+from ..core.errors import Locked
+from . import changes, fulltext, where
+from .rows import known_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from ..core.filters import Filter
+    from ..core.sqlite import File
+    from ..core.types import Numbers
+    from . import catalog, schema
+
+REMEMBERED = 32  # filters whose rows are kept until the file changes: asking SQLite again takes 50 ms on 100,000 rows
+
+
+class Queries(ABC):
+    """The part of `SQLiteStore` that answers questions about rows."""
+
+    _file: File
+
+    def __init__(self) -> None:
+        self._allowed: OrderedDict[tuple[str, int, Filter], Numbers] = OrderedDict()
+
+    @abstractmethod
+    def _collection(self, collection: str) -> AbstractContextManager[tuple[schema.State, catalog.Entry]]:
+        """A snapshot, and one collection in it."""
+
+    @abstractmethod
+    def _writing_to(self, collection: str) -> AbstractContextManager[catalog.Entry]:
+        """A transaction, and the collection it writes to."""
+
+    @property
+    @abstractmethod
+    def read_only(self) -> bool:
+        """True where nothing can be written."""
+
+    def numbers_that_pass(self, collection: str, filter: Filter) -> Numbers:
+        """(n,) int64, ascending: numbers of the rows that pass a filter, exactly. Remembered until the file changes."""
+        import numpy as np
+
+        with self._collection(collection) as (state, entry):
+            key = (collection, changes.version(self._file, state)[0], filter)
+            if key not in self._allowed:
+                self._allowed[key] = np.array(where.matching(self._file, state, entry.number, filter), np.int64)
+                while len(self._allowed) > REMEMBERED:
+                    self._allowed.popitem(last=False)
+            self._allowed.move_to_end(key)
+            return self._allowed[key]
+
+    def index_text(self, collection: str) -> None:
+        """Bring the full text up to date with the rows, in the file where it is ours to write, else for this connection alone.
+
+        Call outside of a snapshot.
+        """
+        with self._collection(collection) as (state, entry):
+            now = changes.version(self._file, state)[0]
+            if any(fulltext.is_current(self._file, text, now) for text in _places(entry.number)):
+                return
+            writable = state.tracked and not self.read_only
+        if writable:
+            try:
+                with self._writing_to(collection) as entry:
+                    self._catch_up(collection, fulltext.Text("main", entry.number))
+                return
+            except Locked:  # a long write of another program: search need not wait for it
+                pass
+        self._catch_up(collection, fulltext.Text("temp", entry.number))
+
+    def _catch_up(self, collection: str, text: fulltext.Text) -> None:
+        with self._collection(collection) as (state, _):
+            fulltext.catch_up(self._file, state, text, changes.version(self._file, state)[0])
+
+    def rows_with(
+        self, collection: str, terms: Sequence[str], k: int, *, allowed: Numbers | None = None
+    ) -> list[tuple[int, float]]:
+        """(number, BM25) of the k best rows that hold any of these terms, best first; higher is better.
+
+        Parameters
+        ----------
+        allowed : numbers to choose among, ascending; None allows all
+
+        Answers from the full text as `index_text` left it.
+        """
+        chosen = None if allowed is None else set(allowed.tolist())
+        found: list[tuple[int, float]] = []
+        with self._collection(collection) as (state, entry):
+            now = changes.version(self._file, state)[0]
+            main, temp = _places(entry.number)
+            text = temp if fulltext.is_current(self._file, temp, now) else main
+            if not fulltext.exists(self._file, text):
+                return []
+            for number, score in fulltext.search(self._file, text, terms):
+                if chosen is None or number in chosen:
+                    found.append((number, score))
+                    if len(found) == k:
+                        break
+        return found
+
+    def facets(self, collection: str, field: str, *, filter: Filter | None = None) -> dict[str, int]:
+        """How many rows have each value of a metadata field, most frequent first; a row's list counts for each of its items.
+
+        Rows without the field are left out. Values are spelled as JSON spells them, text without quotes.
+        """
+        counts: Counter[str] = Counter()
+        allowed = None if filter is None else set(self.numbers_that_pass(collection, filter).tolist())
+        with self._collection(collection) as (state, entry):
+            sql = (
+                f"SELECT number, e.{state.column('metadata')} FROM {changes.numbered(state)} n"
+                " JOIN embeddings e USING (collection_id, id) WHERE n.collection_id = ?"
+            )
+            for number, metadata in self._file.rows(sql, (entry.number,)):
+                if allowed is None or number in allowed:
+                    counts.update(_values(known_metadata(metadata), field))
+        return dict(counts.most_common())
+
+
+def _places(collection: int) -> tuple[fulltext.Text, fulltext.Text]:
+    return fulltext.Text("main", collection), fulltext.Text("temp", collection)
+
+
+def _values(metadata: object, field: str) -> list[str]:
+    """The values of a dotted field, as text."""
+    import json
+
+    value: object = metadata
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None:
+        return []
+    items = value if isinstance(value, list) else [value]
+    return [item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in items]

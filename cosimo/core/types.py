@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .filters import Filter
+
     Vectors: TypeAlias = NDArray[np.float32]  # (n, dim), C-contiguous
     Vector: TypeAlias = NDArray[np.float32]  # (dim,)
     Numbers: TypeAlias = NDArray[np.int64]  # (n,) row numbers: stable, never reused while a row lives
@@ -30,6 +32,18 @@ class Document:
     id: str
     content: Content | None = None
     metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document that fits a model's window. `text` is exactly `content[start:end]`, in characters."""
+
+    seq: int  # 0, 1, … in the order of the document
+    start: int
+    end: int
+    text: str
+    heading: str = ""  # the headings above its first line, from the top: `Install › Linux`
+    tokens: int = 0  # as the model reads it, special tokens included
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +201,16 @@ class Store(Protocol):
     def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]: ...
 
     def numbers_with_prefix(self, collection: str, prefix: str) -> Numbers: ...
+
+    def numbers_that_pass(self, collection: str, filter: Filter) -> Numbers: ...
+
+    def index_text(self, collection: str) -> None: ...
+
+    def rows_with(
+        self, collection: str, terms: Sequence[str], k: int, *, allowed: Numbers | None = None
+    ) -> list[tuple[int, float]]: ...
+
+    def facets(self, collection: str, field: str, *, filter: Filter | None = None) -> dict[str, int]: ...
 
     def atomic(self) -> AbstractContextManager[None]: ...
 

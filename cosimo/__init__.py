@@ -8,16 +8,17 @@ if TYPE_CHECKING:
     from .collection.collection import Collection
     from .collection.database import embed, open, read
     from .core.errors import Error
+    from .core.filters import F
     from .core.types import Document, Embedder, Hit, Store
 
 __version__ = "0.1.0"
-__all__ = ["Collection", "Document", "Embedder", "Error", "Hit", "Store", "embed", "open", "read"]
+__all__ = ["Collection", "Document", "Embedder", "Error", "F", "Hit", "Store", "embed", "open", "read"]
 
 _HOMES = {
     "Collection": "collection.collection",
     "embed": "collection.database", "open": "collection.database", "read": "collection.database",
     "Document": "core.types", "Embedder": "core.types", "Hit": "core.types", "Store": "core.types",
-    "Error": "core.errors",
+    "Error": "core.errors", "F": "core.filters",
 }  # fmt: skip
 
 

@@ -215,8 +215,9 @@ def test_vectors_from_elsewhere_are_kept_and_searched(db: Database) -> None:
     hits = collection.search(np.array([0.1, 1, 0]), k=1)
     assert [(hit.id, round(hit.score, 4)) for hit in hits] == [("y", 0.995)]
     assert collection.get("x") == cosimo.Document("x", "ex", {"n": 1})
+    assert [hit.id for hit in collection.search("ex")] == ["x"]  # by words: there is no model to embed the query
     with pytest.raises(ModelMismatch, match="no model"):
-        collection.search("text")
+        collection.search("text", mode="vector")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,11 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
+PREPARED = (
+    "cosimo embed-multi notes --files notes '**/*.md' --store",
+    "cosimo embed-multi shop shop.csv --metadata-columns price,category --store",
+)
+
 spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
 assert spec is not None
 assert spec.loader is not None
@@ -48,8 +53,7 @@ def commands(page: Path) -> list[str]:
 def test_the_commands_of_a_page_run_as_typed(page: Path, workplace: Path, minilm: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "COSIMO_DB": str(workplace / "own.db")}
-    needs_notes = page.name not in ("README.md", "embed-multi.md")
-    before = ["cosimo embed-multi notes --files notes '**/*.md' --store"] if needs_notes else []
+    before = [] if page.name in ("README.md", "embed-multi.md") else PREPARED
     for command in [*before, *commands(page)]:
         if " | jq" in command and not shutil.which("jq"):
             command = command.partition(" | jq")[0]

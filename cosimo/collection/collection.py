@@ -8,30 +8,21 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..core import compatibility, config, registry
+from ..core import compatibility, registry
 from ..core.errors import DataError, ModelMismatch, NotFound
 from ..core.types import CollectionInfo, Document, Settings
+from .arguments import AsStored, filter_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike
 
-    from ..core.types import Content, Embedder, Hit, Metadata, Row, Store, Vector
+    from ..core.types import Content, Embedder, Hit, Metadata, Mode, Row, Store, Vector
     from ..indexes.flat import FlatIndex
     from ..verbs.ingest import Added, Plan
+    from .arguments import Given, Where
     from .database import Database
-
-
-class _AsStored:
-    """The type of `AS_STORED`, which stands for an argument left out where None means something."""
-
-    def __repr__(self) -> str:
-        return "as stored"
-
-
-AS_STORED = _AsStored()
-Given = str | None | _AsStored
 
 
 class Collection:
@@ -44,9 +35,9 @@ class Collection:
         self._index: FlatIndex | None = None
         self._version: int | None = None
         info = db.store.info(name)
-        self._settings = info.settings if info else Settings(_named(model), dim)
+        self._settings = info.settings if info else Settings(name_of(model), dim)
         # a folder, say, that holds the weights of the hub id that is stored
-        self._loadable = self._settings.model if isinstance(model, _AsStored) else model
+        self._loadable = self._settings.model if isinstance(model, AsStored) else model
         if info:
             self._refuse_another(model, dim)
 
@@ -196,39 +187,74 @@ class Collection:
 
     # -- questions
 
-    def search(self, query: Content | ArrayLike, k: int = 10, *, prefix: str = "") -> list[Hit]:
-        """The k documents nearest to a text or to a vector, best first.
+    def search(
+        self,
+        query: Content | ArrayLike,
+        k: int = 10,
+        *,
+        mode: Mode | None = None,
+        where: Where = None,
+        prefix: str = "",
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """The k best documents for a text or a vector, best first; fewer only where fewer exist that pass.
 
         Parameters
         ----------
         query : a text, which the collection's model embeds as a query, or (dim,) numbers
+        mode : vector (meaning), text (words, BM25) or hybrid (both). Left out: hybrid for a text where texts are stored,
+            else vector
+        where : a filter on metadata, as text, mapping or `F("year") >= 2020`
         prefix : only ids that begin with this
+        min_score : leave out hits below it
 
         Raises
         ------
         NotFound : the collection does not exist
-        DataError : k below 1, an empty text
+        DataError : k below 1, an empty text, a mode that needs what is not there
+        InvalidFilter : `where` is not in the filter language
         """
-        from ..verbs.search import checked_k, search
+        from ..verbs.search import Query, checked_k, search
 
         self._must_exist()
         checked_k(k)
-        vector = self._query_vector(query)
+        chosen = self._mode(query, mode)
+        if chosen != "vector":
+            self._store.index_text(self.name)
+        asked = Query(
+            text=query if isinstance(query, str) else None,
+            vector=None if chosen == "text" else self._query_vector(query),
+            mode=chosen, k=k, filter=filter_of(where), prefix=prefix, min_score=min_score,
+            languages=() if chosen != "hybrid" else self.embedder.spec.languages,
+        )  # fmt: skip
         with self._store.snapshot():
-            return search(self._store, self._fresh_index(), self.name, vector, k, prefix=prefix)
+            return search(self._store, self._fresh_index(), self.name, asked)
 
-    def related(self, id: str, k: int = 10, *, prefix: str = "") -> list[Hit]:
+    def related(self, id: str, k: int = 10, *, where: Where = None, prefix: str = "") -> list[Hit]:
         """The k documents nearest to one that is stored, itself left out; needs no model.
 
         Raises
         ------
         NotFound : no such collection or item
+        InvalidFilter : `where` is not in the filter language
         """
         from ..verbs.related import related
 
         self._must_exist()
+        filter = filter_of(where)
         with self._store.snapshot():
-            return related(self._store, self._fresh_index(), self.name, id, k, prefix=prefix)
+            return related(self._store, self._fresh_index(), self.name, id, k, prefix=prefix, filter=filter)
+
+    def facets(self, field: str, *, where: Where = None) -> dict[str, int]:
+        """How many items have each value of a metadata field, most frequent first; a list counts for each of its items.
+
+        Raises
+        ------
+        NotFound : no such collection
+        InvalidFilter : `where` is not in the filter language
+        """
+        self._must_exist()
+        return self._store.facets(self.name, field, filter=filter_of(where))
 
     def get(self, id: str) -> Document:
         """One item: id, content where it was stored, metadata.
@@ -284,12 +310,30 @@ class Collection:
             raise NotFound(f"no item '{id}' in collection '{self.name}'")
         return row
 
+    def _mode(self, query: object, asked: Mode | None) -> Mode:
+        """The mode asked for where it can be had, else what can."""
+        if asked not in (None, "vector", "text", "hybrid"):
+            raise DataError(f"no mode is called {asked!r}; known: vector, text, hybrid")
+        if isinstance(query, str) and not query.strip():
+            raise DataError("nothing to search for: the text is empty")
+        if not isinstance(query, str):
+            if asked in ("text", "hybrid"):
+                raise DataError(f"mode {asked} searches for words, and a vector has none; leave the mode out")
+            return "vector"
+        if asked == "vector" or (self.has_text() and (asked == "text" or self.model is not None)):
+            return asked or "hybrid"
+        if asked == "text":
+            raise DataError(f"'{self.name}' stores no texts to search for words; add them with store=True (--store)")
+        return "text" if self.has_text() and self.model is None else "vector"
+
+    def has_text(self) -> bool:
+        """True where texts are stored beside the vectors, so that words can be searched for."""
+        return self._info() is not None and self._store.has_text(self.name)
+
     def _query_vector(self, query: Content | ArrayLike) -> Vector:
         from ..core.vectors import checked
 
         if isinstance(query, str | bytes):
-            if not query.strip():
-                raise DataError("nothing to search for: the text is empty")
             vectors = self.embedder.embed([query], role="query").vectors
         else:
             vectors = checked(query, self._info_dim())
@@ -334,15 +378,9 @@ class Collection:
 
     def _refuse_another(self, model: Given, dim: int | None) -> None:
         compatibility.refuse_other_dim(self.name, self._settings, dim)
-        if isinstance(model, _AsStored) or model == self._settings.model:
+        if isinstance(model, AsStored) or model == self._settings.model:
             return
         if model is not None and self._settings.model is not None:
             folder = Path(model).is_dir()  # which model its weights are, only they can tell
             model = self._db.embedder(model, self._precision).spec.name if folder else registry.canonical(model)
         compatibility.refuse_other_name(self.name, self._settings, model)
-
-
-def _named(model: Given) -> str | None:
-    if isinstance(model, _AsStored):
-        model = config.default_model()
-    return registry.canonical(model) if model is not None else None

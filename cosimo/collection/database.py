@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..core import config, registry
 from ..core.errors import CollectionError, UnreadableSource
-from .collection import AS_STORED, Collection, Given
+from .arguments import AS_STORED, Given
+from .collection import Collection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

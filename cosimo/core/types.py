@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Scores: TypeAlias = NDArray[np.float32]  # (n,) or (q, k), higher is better
 
 Role: TypeAlias = Literal["document", "query"]
+Mode: TypeAlias = Literal["vector", "text", "hybrid"]
 Content: TypeAlias = str | bytes
 Metadata: TypeAlias = Mapping[str, Any]
 
@@ -47,13 +48,27 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """Why a document was found: its cosine similarity, its BM25 score, and the words of the query that stand in it."""
+
+    vector: float | None = None
+    text: float | None = None
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer of a search. `score` is cosine similarity: higher is better, 1 is the same direction."""
+    """One answer of a search, higher scores first.
+
+    `score` is what the hits of one search are ordered by: cosine similarity in mode vector (1 is the same direction), BM25
+    in mode text, and in hybrid a mix of both that means something within one search only. `why` holds the parts.
+    """
 
     id: str
     score: float
     content: Content | None = None
     metadata: Metadata | None = None
+    why: Why = field(default_factory=Why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,7 @@ class ModelSpec:
     pooling: str = ""
     normalized: bool = True
     modalities: tuple[str, ...] = ("text",)
+    languages: tuple[str, ...] = ()  # ISO 639-1; empty: not known, taken for many
     price: float | None = None  # US dollars for a million tokens; 0 for a model on this machine, None where not public
 
 
@@ -203,6 +219,8 @@ class Store(Protocol):
     def numbers_with_prefix(self, collection: str, prefix: str) -> Numbers: ...
 
     def numbers_that_pass(self, collection: str, filter: Filter) -> Numbers: ...
+
+    def has_text(self, collection: str) -> bool: ...
 
     def index_text(self, collection: str) -> None: ...
 

@@ -56,6 +56,12 @@ class Queries(ABC):
             self._allowed.move_to_end(key)
             return self._allowed[key]
 
+    def has_text(self, collection: str) -> bool:
+        """True where any row has a text beside its vector."""
+        with self._collection(collection) as (_, entry):
+            sql = "SELECT 1 FROM embeddings WHERE collection_id = ? AND content IS NOT NULL LIMIT 1"
+            return bool(self._file.value(sql, (entry.number,)))
+
     def index_text(self, collection: str) -> None:
         """Bring the full text up to date with the rows, in the file where it is ours to write, else for this connection alone.
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.errors import NotFound
-from .search import search
+from .search import Query, search
 
 if TYPE_CHECKING:
+    from ..core.filters import Filter
     from ..core.types import Hit, Index, Store
 
 
-def related(store: Store, index: Index, collection: str, id: str, k: int, *, prefix: str = "") -> list[Hit]:
-    """The k documents nearest to a stored one, itself left out. No model is needed.
+def related(
+    store: Store, index: Index, collection: str, id: str, k: int, *, prefix: str = "", filter: Filter | None = None
+) -> list[Hit]:
+    """The k documents nearest to a stored one, itself left out; no model is needed.
 
     Raises
     ------
@@ -21,4 +24,4 @@ def related(store: Store, index: Index, collection: str, id: str, k: int, *, pre
     row = store.get(collection, [id]).get(id)
     if row is None:
         raise NotFound(f"no item '{id}' in collection '{collection}'")
-    return search(store, index, collection, row.vector, k, prefix=prefix, besides=id)
+    return search(store, index, collection, Query(vector=row.vector, k=k, prefix=prefix, filter=filter, besides=id))

@@ -1,41 +1,66 @@
-"""Search: a query vector → the nearest documents. Embeds nothing and opens nothing; store and index are handed in."""
+"""Search: a query → the best documents, by meaning, by words or by both. Embeds nothing; store and index are handed in."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.errors import DataError
-from ..core.types import Hit
+from ..core.terms import terms
+from ..core.types import Hit, Why
 
 if TYPE_CHECKING:
-    from ..core.types import Index, Store, Vector
+    from collections.abc import Collection, Sequence
+
+    from ..core.filters import Filter
+    from ..core.types import Index, Mode, Numbers, Row, Store, Vector
 
 
-def search(
-    store: Store, index: Index, collection: str, query: Vector, k: int, *, prefix: str = "", besides: str = ""
-) -> list[Hit]:
-    """The k documents nearest to a vector, best first.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched for. `text` serves the words, `vector` (dim,) the meaning; a mode takes what it needs."""
 
-    Parameters
-    ----------
-    query : (dim,) float32, of any length but zero
-    k : at least 1; fewer hits come back only where fewer documents exist
-    prefix : only ids that begin with this, taken literally
-    besides : an id that is left out
+    text: str | None = None
+    vector: Vector | None = None
+    mode: Mode = "vector"
+    k: int = 10
+    filter: Filter | None = None
+    prefix: str = ""
+    besides: str | None = None  # an id that is left out
+    min_score: float | None = None
+    languages: Collection[str] = ()  # that the model reads
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One document before it is read: its number and its scores."""
+
+    number: int
+    score: float
+    vector: float | None = None
+    text: float | None = None
+
+
+def search(store: Store, index: Index, collection: str, query: Query) -> list[Hit]:
+    """The best documents, best first; fewer than k only where fewer exist that pass.
+
+    Call inside `store.snapshot()`, after `store.index_text` for the modes text and hybrid.
 
     Raises
     ------
     DataError : k below 1
     """
-    checked_k(k)
-    allowed = store.numbers_with_prefix(collection, prefix) if prefix else None
-    wanted = k + 1 if besides else k
-    numbers, scores = index.search(query[None], wanted, allowed=allowed)
-    ids = store.ids_of(collection, numbers[0].tolist())
-    found = [(ids[n], s) for n, s in zip(numbers[0].tolist(), scores[0].tolist(), strict=True) if n in ids]
-    found = [(id, score) for id, score in found if id != besides or not besides][:k]
-    rows = store.get(collection, [id for id, _ in found])
-    return [Hit(id, score, rows[id].content, rows[id].metadata) for id, score in found if id in rows]
+    checked_k(query.k)
+    allowed = _allowed(store, collection, query)
+    if query.mode == "vector":
+        found = _by_meaning(index, query, query.k + (query.besides is not None), allowed)
+    elif query.mode == "text":
+        found = _by_words(store, collection, query, query.k, allowed)
+    else:
+        found = _by_both(store, index, collection, query, allowed)
+    if query.min_score is not None:
+        found = [each for each in found if each.score >= query.min_score]
+    return _read(store, collection, query, found)
 
 
 def checked_k(k: int) -> int:
@@ -43,3 +68,71 @@ def checked_k(k: int) -> int:
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise DataError(f"the number of results must be a whole number of at least 1, not {k!r}")
     return k
+
+
+def _allowed(store: Store, collection: str, query: Query) -> Numbers | None:
+    """Numbers that pass filter and prefix; None where everything does."""
+    import numpy as np
+
+    sets = []
+    if query.prefix:
+        sets.append(store.numbers_with_prefix(collection, query.prefix))
+    if query.filter is not None:
+        sets.append(store.numbers_that_pass(collection, query.filter))
+    if not sets:
+        return None
+    return sets[0] if len(sets) == 1 else np.intersect1d(sets[0], sets[1], assume_unique=True)
+
+
+def _by_meaning(index: Index, query: Query, k: int, allowed: Numbers | None) -> list[_Found]:
+    if query.vector is None:
+        return []
+    numbers, scores = index.search(query.vector[None], k, allowed=allowed)
+    return [_Found(number, score, vector=score) for number, score in zip(numbers[0].tolist(), scores[0].tolist(), strict=True)]
+
+
+def _by_words(store: Store, collection: str, query: Query, k: int, allowed: Numbers | None) -> list[_Found]:
+    rows = store.rows_with(collection, terms(query.text or ""), k, allowed=allowed)
+    return [_Found(number, score, text=score) for number, score in rows]
+
+
+def _by_both(store: Store, index: Index, collection: str, query: Query, allowed: Numbers | None) -> list[_Found]:
+    """The candidates of both lists with both scores, in the order of their mix."""
+    import numpy as np
+
+    from .fusion import CANDIDATES, mixed, weight_of_vectors
+
+    wanted = max(CANDIDATES, query.k)
+    meaning = _by_meaning(index, query, wanted, allowed)
+    words = _by_words(store, collection, query, wanted, allowed)
+    if not words or not meaning:
+        return (meaning or words)[: query.k]
+    text = {each.number: each.score for each in words}
+    vector = {each.number: each.score for each in meaning}
+    missing = np.array(sorted(text.keys() - vector.keys()), np.int64)
+    vector |= {each.number: each.score for each in _by_meaning(index, query, max(1, len(missing)), missing)}
+    numbers = sorted(text.keys() | vector.keys())
+    weight = weight_of_vectors(query.text or "", list(text), [each.number for each in meaning], query.languages)
+    worst = min(vector.values())  # a row without a usable vector
+    scores = mixed(
+        np.array([vector.get(number, worst) for number in numbers], np.float32),
+        np.array([text.get(number, 0.0) for number in numbers], np.float32),
+        weight,
+    )
+    best = np.argsort(-scores, kind="stable")[: query.k].tolist()
+    return [_Found(numbers[at], float(scores[at]), vector.get(numbers[at]), text.get(numbers[at])) for at in best]
+
+
+def _read(store: Store, collection: str, query: Query, found: Sequence[_Found]) -> list[Hit]:
+    """Hits with what is stored of them."""
+    ids = store.ids_of(collection, [each.number for each in found])
+    kept = [each for each in found if each.number in ids and ids[each.number] != query.besides][: query.k]
+    rows = store.get(collection, [ids[each.number] for each in kept])
+    words = terms(query.text) if query.text and query.mode != "vector" else []
+    return [_hit(rows[ids[each.number]], each, words) for each in kept if ids[each.number] in rows]
+
+
+def _hit(row: Row, found: _Found, words: Sequence[str]) -> Hit:
+    folded = row.content.casefold() if words and isinstance(row.content, str) else ""
+    matched = tuple(word for word in words if word in folded)
+    return Hit(row.id, found.score, row.content, row.metadata, Why(found.vector, found.text, matched))

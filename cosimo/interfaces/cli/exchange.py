@@ -49,7 +49,7 @@ def import_(
     \b
     cosimo import notes notes.parquet -m all-MiniLM-L6-v2
     """
-    from ...collection.collection import AS_STORED
+    from ...collection.arguments import AS_STORED
 
     with options.opened(database, writing=True, busy_timeout=busy_timeout) as db:
         known = any(info.name == collection for info in db.collections())

@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def named(db: Database, name: str, model: str | None = None, precision: str | None = None) -> Collection:
     """The collection of that name, whether it is there yet or not."""
-    from ...collection.collection import AS_STORED
+    from ...collection.arguments import AS_STORED
 
     return db.collection(name, model=AS_STORED if model is None else model, precision=precision)

@@ -52,7 +52,7 @@ def similar(
         if id is not None:
             hits = chosen.related(id, number, prefix=prefix)
         else:
-            hits = chosen.search(content_of(content, input_, binary), number, prefix=prefix)
+            hits = chosen.search(content_of(content, input_, binary), number, mode="vector", prefix=prefix)
     _print(hits, plain, as_json)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,6 +20,8 @@ from cosimo.embedders import batches, safetensors
 from cosimo.embedders.fake import FakeEmbedder
 from cosimo.embedders.local import LocalEmbedder
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TEXTS = ["the cat sat on the mat.", "a dog", "", "query: the dog sat on a mat. the cat sat on the dog."]
 HAPPY = ["That is a happy person", "That is a very happy person", "That is a happy dog", "Today is a sunny day"]

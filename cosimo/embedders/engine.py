@@ -25,15 +25,38 @@ if TYPE_CHECKING:
     from ..core.types import Vectors
     from .recipe import Recipe
 
+_NOT_COMPILED = ("NUM_STREAMS", "INFERENCE_NUM_THREADS")  # may differ from when a model was compiled
 _HINTS = {"float32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
 def openvino() -> Any:
-    """The package, without its telemetry: that one looks up a Google Analytics host and writes into ~/intel on import."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    """The package, without two things that its import brings.
+
+    Its telemetry looks up a Google Analytics host and writes into ~/intel. Its converter takes half of the import's
+    120 ms; whoever shares the process and asks for `openvino.convert_model` gets it then.
+    """
+    if "openvino" not in sys.modules:
+        blocked: dict[str, Any] = {"openvino_telemetry": None, "openvino.tools.ovc": None}
+        blocked = {name: None for name in blocked if name not in sys.modules}
+        sys.modules.update(blocked)
+        try:
+            import openvino
+        finally:
+            for name in blocked:
+                del sys.modules[name]
+        openvino.__getattr__ = _converter
     import openvino
 
     return openvino
+
+
+def _converter(name: str) -> Any:
+    """`openvino.convert_model`, imported when somebody asks for it."""
+    if name != "convert_model":
+        raise AttributeError(f"module 'openvino' has no attribute '{name}'")
+    from openvino.tools.ovc import convert_model
+
+    return convert_model
 
 
 def has_bf16() -> bool:
@@ -48,31 +71,34 @@ class Engine:
     ----------
     recipe, revision : the model, and the SHA-256 of its weights
     precision : float32, bf16 or int8
-    threads : streams of one thread each; None for one a core
+    threads : processors to use; None for all
+    streams : batches at a time; None for one a processor, which is fastest for many, and slower to load
 
     Raises
     ------
     ConfigError : this processor lacks the precision; weights that do not fit
     """
 
-    def __init__(self, recipe: Recipe, revision: str, *, precision: str, threads: int | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, revision: str, *, precision: str, threads: int | None = None, streams: int | None = None
+    ) -> None:
         core = openvino().Core()
         if precision == "bf16" and not has_bf16():
             raise ConfigError("this processor computes no bf16 of its own; use float32 or int8")
-        streams = threads or _cores()
+        threads = threads or _cores()
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "NUM_STREAMS": streams,  # a thread a stream: two threads on one batch were 12% slower than two batches
-            "INFERENCE_NUM_THREADS": streams,
+            "NUM_STREAMS": min(streams or threads, threads),  # two threads on one batch were 12% slower than two batches
+            "INFERENCE_NUM_THREADS": threads,
+            # The fused attention kernel was 25% slower than matrix products and a softmax on short texts and 3% on long
+            # ones, and takes 40 ms more to load.
+            "SNIPPETS_MODE": "DISABLE",
         }
-        if precision == "bf16":
-            # the fused attention kernel was 25% slower than matrix products and a softmax on short texts, 3% on long
-            settings["SNIPPETS_MODE"] = "DISABLE"
         if precision == "int8":
             settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 32
-        name = f"{recipe.folder.name}-{_fingerprint(recipe, revision, precision, core)}.blob"
+        name = f"{recipe.folder.name}-{_fingerprint(recipe, revision, settings, core)}.blob"
         self._model = _compiled(core, config.compiled_dir() / name, recipe, settings, int8=precision == "int8")
-        self._queue = openvino().AsyncInferQueue(self._model, streams)
+        self._queue = openvino().AsyncInferQueue(self._model, settings["NUM_STREAMS"])
         self._queue.set_callback(_store)
         self._lock = Lock()
 
@@ -100,10 +126,10 @@ def _cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _fingerprint(recipe: Recipe, revision: str, precision: str, core: Any) -> str:
+def _fingerprint(recipe: Recipe, revision: str, settings: dict[str, Any], core: Any) -> str:
     """Sixteen letters that change with anything a compiled model depends on, the text of our own graphs included."""
     parts = (
-        [Path(module.__file__).read_bytes() for module in (graph, bert)],
+        [Path(str(module.__file__)).read_bytes() for module in (graph, bert)],
         revision,
         recipe.weights.name,
         recipe.pooling,
@@ -111,8 +137,9 @@ def _fingerprint(recipe: Recipe, revision: str, precision: str, core: Any) -> st
         recipe.normalized,
         sorted(recipe.config.items(), key=str),
     )
-    machine = (precision, openvino().__version__, core.get_property("CPU", "FULL_DEVICE_NAME"))
-    return hashlib.sha256(repr((parts, machine)).encode()).hexdigest()[:16]
+    how = [(name, value) for name, value in settings.items() if name not in _NOT_COMPILED]
+    machine = (openvino().__version__, core.get_property("CPU", "FULL_DEVICE_NAME"))
+    return hashlib.sha256(repr((parts, how, machine)).encode()).hexdigest()[:16]
 
 
 def _compiled(core: Any, path: Path, recipe: Recipe, settings: dict[str, Any], *, int8: bool) -> Any:

@@ -116,12 +116,15 @@ class LocalEmbedder:
         """The compiled model for a call of this many tokens."""
         from .engine import Engine, has_bf16
 
-        precision = self._precision
-        if precision == "auto":
-            precision = "bf16" if tokens > FEW and has_bf16() else "float32"
-        if precision not in self._engines:
-            self._engines[precision] = Engine(self._recipe, self.spec.revision, precision=precision, threads=self._threads)
-        return self._engines[precision]
+        kind = self._precision
+        if kind == "auto":
+            kind = "few" if tokens <= FEW else "bf16" if has_bf16() else "float32"
+        if kind not in self._engines:
+            precision, streams = ("float32", 1) if kind == "few" else (kind, None)
+            self._engines[kind] = Engine(
+                self._recipe, self.spec.revision, precision=precision, threads=self._threads, streams=streams
+            )
+        return self._engines[kind]
 
     def _texts(self, contents: Sequence[Content], role: Role) -> list[str]:
         prompt = self.spec.prompts.get(role, "")

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -26,6 +27,7 @@ from .recipe import ONNX, WEIGHTS
 PARTIAL = ".partial-"  # downloads that are not finished; never looked into
 _STALE = 86_400.0  # seconds after which one is a leftover of a process that died
 _BLOCK = 1 << 20
+_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 
 
 class Installed(NamedTuple):
@@ -44,7 +46,7 @@ def find(name: str) -> Path:
     ModelNotFound : it is not
     """
     named = Path(name).expanduser()
-    if named.is_dir():
+    if name and named.is_dir():
         return named.resolve()
     if _is_path(name):
         raise ModelNotFound(f"there is no folder {name}; name one that holds config.json, tokenizer.json and {WEIGHTS}")
@@ -85,7 +87,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     with contextlib.suppress(ModelNotFound):
         return find(name)
     full, folder = canonical(name), place(name)
-    if _is_path(name) or full.count("/") != 1 or ".." in full:
+    if not _NAME.fullmatch(full) or ".." in full:
         raise ModelNotFound(f"'{name}' is neither a folder nor a model's name; write owner/name, as the hub does")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

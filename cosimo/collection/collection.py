@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..core.types import Content, Embedder, Hit, Metadata, Mode, Row, Store, Vector
     from ..indexes.flat import FlatIndex
     from ..verbs.ingest import Added, Plan
+    from ..verbs.search import Query
     from .arguments import Given, Where
     from .database import Database
 
@@ -214,21 +215,25 @@ class Collection:
         DataError : k below 1, an empty text, a mode that needs what is not there
         InvalidFilter : `where` is not in the filter language
         """
-        from ..verbs.search import Query, checked_k, search
+        from ..verbs.search import Query, checked_k
 
         self._must_exist()
         checked_k(k)
         chosen = self._mode(query, mode)
         if chosen != "vector":
             self._store.index_text(self.name)
-        asked = Query(
-            text=query if isinstance(query, str) else None,
-            vector=None if chosen == "text" else self._query_vector(query),
-            mode=chosen, k=k, filter=filter_of(where), prefix=prefix, min_score=min_score,
-            languages=() if chosen != "hybrid" else self.embedder.spec.languages,
-        )  # fmt: skip
+        text = query if isinstance(query, str) else None
+        vector = None if chosen == "text" else self._query_vector(query)
+        return self.answer(Query(text, vector, chosen, k, filter_of(where), prefix, min_score=min_score))
+
+    def answer(self, query: Query) -> list[Hit]:
+        """`search` where everything is decided already: the vector is there, the mode can be had, the full text is made."""
+        from ..verbs.search import search
+
+        if query.mode == "hybrid":
+            query = replace(query, languages=self.embedder.spec.languages)
         with self._store.snapshot():
-            return search(self._store, self._fresh_index(), self.name, asked)
+            return search(self._store, self._fresh_index(), self.name, query)
 
     def related(self, id: str, k: int = 10, *, where: Where = None, prefix: str = "") -> list[Hit]:
         """The k documents nearest to one that is stored, itself left out; needs no model.

@@ -72,6 +72,8 @@ class LocalEmbedder:
             prompts=files.prompts or (named.prompts if named else {}),
             pooling="+".join(files.pooling),
             normalized=files.normalized,
+            languages=named.languages if named else (),
+            price=0.0,
         )
 
     def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded:

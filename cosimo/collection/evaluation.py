@@ -1,0 +1,103 @@
+"""Evaluation: judged questions → how well each mode answers them, in a collection or in one made for the purpose in memory."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core import config
+from .database import load_embedder, open
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..core.types import Mode
+    from ..sources.beir import Judged
+    from ..verbs.evaluate import Comparison, Correlation
+    from .collection import Collection
+
+MODES: tuple[Mode, ...] = ("vector", "text", "hybrid")
+DEPTH = 100  # documents a query, for recall@100
+
+
+def evaluate(
+    source: str | Path,
+    *,
+    split: str | None = None,
+    models: Sequence[str] = (),
+    modes: Sequence[Mode] = MODES,
+    collection: Collection | None = None,
+    precision: str | None = None,
+) -> Comparison:
+    """How well modes and models answer judged questions, with intervals and the significance of their differences.
+
+    Parameters
+    ----------
+    source : a folder in the BEIR layout; or, with `collection`, a CSV of questions and the ids that answer them
+    split : which judgements of the folder; None takes `test`, or the only one
+    models : one run a model and mode; none named is the default model
+    collection : ask this one instead of embedding the folder's corpus in memory
+
+    Raises
+    ------
+    UnreadableSource : names the file and the line that is not what it should be
+    """
+    from ..sources.beir import load_beir, load_pairs
+    from ..verbs.evaluate import compare
+
+    path = Path(source).expanduser()
+    judged = load_beir(path, split) if path.is_dir() else load_pairs(path)
+    runs, costs = {}, {}
+    for model in models or [config.default_model()]:
+        with _made_of(judged, model, precision) if collection is None else nullcontext(collection) as asked:
+            for mode in modes:
+                name = mode if len(models) < 2 else f"{model} {mode}"
+                runs[name], seconds = _run(asked, judged, mode)
+                costs[name] = {"ms": round(1000 * seconds / len(judged.queries), 3), "bytes": 4.0 * (asked.dim or 0)}
+    return compare(runs, judged.qrels, costs=costs)
+
+
+def correlate(path: str | Path, *, model: str | None = None, precision: str | None = None) -> Correlation:
+    """Spearman's correlation of a model's cosines with the scores people gave pairs of sentences.
+
+    Raises
+    ------
+    UnreadableSource : names the line that is not a score and two sentences
+    """
+    import numpy as np
+
+    from ..core.vectors import normalised
+    from ..sources.beir import load_scored_pairs
+    from ..verbs.evaluate import spearman
+
+    pairs = load_scored_pairs(path)
+    embedder = load_embedder(model or config.default_model(), precision=precision)
+    vectors = normalised(embedder.embed([text for _, a, b in pairs for text in (a, b)]).vectors)
+    cosines = np.einsum("ij,ij->i", vectors[::2], vectors[1::2])
+    return spearman([score for score, _, _ in pairs], cosines)
+
+
+@contextmanager
+def _made_of(judged: Judged, model: str, precision: str | None) -> Iterator[Collection]:
+    """The corpus as a collection that is gone afterwards."""
+    with open(":memory:") as db:
+        collection = db.collection(judged.name, model=model, precision=precision)
+        collection.add(judged.documents())
+        yield collection
+
+
+def _run(collection: Collection, judged: Judged, mode: Mode) -> tuple[dict[str, list[tuple[str, float]]], float]:
+    """The best documents of every question, and the seconds of asking; questions are embedded together, before the clock."""
+    from ..verbs.search import Query
+
+    texts = list(judged.queries.values())
+    vectors = collection.embedder.embed(texts, role="query").vectors if mode != "text" else [None] * len(texts)
+    collection.search(texts[0], 1, mode=mode)  # loads vectors, makes the full text
+    started = time.perf_counter()
+    run = {
+        id: [(hit.id, hit.score) for hit in collection.answer(Query(text, vector, mode, DEPTH))]
+        for (id, text), vector in zip(judged.queries.items(), vectors, strict=True)
+    }
+    return run, time.perf_counter() - started

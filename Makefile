@@ -31,7 +31,7 @@ clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/created:
-	@$(PYTHON) -c "import sys; sys.exit('cosimo needs Python 3.11 or later; run: make PYTHON=python3.12' * (sys.version_info < (3, 11)))"
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "cosimo needs Python 3.11 or later; run: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

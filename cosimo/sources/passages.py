@@ -69,7 +69,7 @@ def cut_all(
     space = max_tokens - special
     if space < 1 or not 0 <= overlap < space:
         raise DataError(
-            f"a window of {max_tokens} tokens ({special} special) has no room beside an overlap of {overlap}; ask for less overlap"
+            f"a window of {max_tokens} tokens ({special} special) has no room for an overlap of {overlap}; ask for less"
         )
     given = [document if isinstance(document, Document) else Document("", document) for document in documents]
     texts = [storable(document.content) if isinstance(document.content, str) else "" for document in given]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -315,3 +316,66 @@ def test_embed_gives_one_row_a_text() -> None:
     assert cosimo.embed("a", model="fake:16").shape == (1, 16)
     assert cosimo.embed([], model="fake:16").shape == (0, 16)
     assert cosimo.embed("a", model="fake:16").dtype == np.float32
+
+
+def test_what_is_no_document_or_no_id_is_named(notes: cosimo.Collection) -> None:
+    for wrong in ("text", ["text"], [("id", "text")], [5]):
+        with pytest.raises(DataError, match=r"cosimo\.Document"):
+            notes.add(wrong)  # type: ignore[arg-type]
+    for call in (notes.get, notes.vector, notes.related):
+        with pytest.raises(DataError, match="not 5"):
+            call(5)  # type: ignore[operator]
+    with pytest.raises(DataError, match="not 5"):
+        notes.delete([5])  # type: ignore[list-item]
+
+
+def test_bytes_that_a_model_of_texts_cannot_read_are_named_by_id(notes: cosimo.Collection) -> None:
+    with pytest.raises(DataError, match="'picture'"):
+        notes.add([cosimo.Document("picture", b"\x89PNG")])
+    assert "picture" not in notes
+
+
+def test_vectors_that_are_refused_leave_no_length_behind(db: Database, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.ndjson"
+    rows.write_text('{"id": "a", "embedding": [1, 2]}\n{"id": "b", "embedding": [1, 2, 3]}\n')
+    collection = db.collection("fresh", model=None)
+    with pytest.raises(BadVector):
+        collection.import_rows(rows)
+    rows.write_text('{"id": "a", "embedding": [1, 2, 3]}\n')
+    assert collection.import_rows(rows) == 1
+    with pytest.raises(DimensionMismatch):
+        db.collection("fresh", model=None).add_vectors(["b"], [[1, 2]])
+
+
+def test_a_length_that_another_program_chose_first_is_kept(db: Database) -> None:
+    late, early = db.collection("both", model=None), db.collection("both", model=None)
+    early.add_vectors(["a"], [[1, 2, 3]])
+    with pytest.raises(DimensionMismatch):
+        late.add_vectors(["b"], [[1, 2]])
+    assert db.collection("both").dim == 3
+
+
+def test_metadata_nested_beyond_reason_is_refused(notes: cosimo.Collection) -> None:
+    deep: dict = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    with pytest.raises(DataError, match="nested"):
+        notes.add([cosimo.Document("deep", "x", deep)])
+
+
+@pytest.mark.parametrize("address", [5, b"notes.db", "a\0b", ""])
+def test_what_names_no_file_is_refused(address: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError):
+        cosimo.open(address)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
+def test_a_database_that_is_deleted_meanwhile_takes_no_more_rows(tmp_path: Path) -> None:
+    with cosimo.open(tmp_path / "gone.db") as db:
+        notes = db.collection("notes", model="fake:64")
+        notes.add(documents(TEXTS))
+        (tmp_path / "gone.db").unlink()
+        with pytest.raises(StoreError, match="removed or renamed"):
+            notes.add([cosimo.Document("late", "lost otherwise")])

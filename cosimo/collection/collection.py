@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -64,7 +65,7 @@ class Collection:
         ModelMismatch : its weights or prompts are not those that made the collection
         """
         if self._loadable is None:
-            raise ModelMismatch(f"'{self.name}' holds vectors from elsewhere and has no model; search by vector or by id")
+            raise ModelMismatch(f"'{self.name}' holds vectors from elsewhere and has no model; add and search vectors")
         embedder = self._db.embedder(self._loadable, self._precision)
         if self._info() is not None:
             compatibility.refuse_other_weights(self.name, self._settings, embedder.spec)
@@ -145,8 +146,8 @@ class Collection:
             return 0
         array = checked(vectors, self.dim)
         self._create_if_new()
-        self._learn_dim(array.shape[1])
-        return ingest.add_vectors(self._store, self.name, ids, array, contents, metadata)
+        with self._learning(array.shape[1]):
+            return ingest.add_vectors(self._store, self.name, ids, array, contents, metadata)
 
     def import_rows(self, source: str | Path | BinaryIO, *, format: str | None = None) -> int:
         """Store rows with vectors from a file that `export` wrote, all or none; their number comes back.
@@ -167,8 +168,7 @@ class Collection:
         if first is None:
             return 0
         self._create_if_new()
-        self._learn_dim(len(first.vector))
-        with self._store.atomic():
+        with self._learning(len(first.vector)):
             return self._store.put(self.name, chain([first], rows))
 
     def export(self, target: str | Path | BinaryIO, *, format: str | None = None, prefix: str = "") -> int:
@@ -369,10 +369,16 @@ class Collection:
             compatibility.refuse_other_name(self.name, self._settings, spec.name)
             compatibility.refuse_other_weights(self.name, self._settings, spec)
 
-    def _learn_dim(self, dim: int) -> None:
-        if self._settings.dim is None:
-            self._settings = replace(self._settings, dim=dim)
-            self._store.configure(self.name, self._settings)
+    @contextmanager
+    def _learning(self, dim: int) -> Iterator[None]:
+        """One transaction, in which a collection of no length yet takes this one; rows that are refused leave it none."""
+        with self._store.atomic():
+            settings = self.info().settings  # as the file has it: another program may have been first
+            if settings.dim is None:
+                settings = replace(settings, dim=dim)
+                self._store.configure(self.name, settings)
+            yield
+        self._settings = settings
 
     def _embedder_for_writing(self) -> Embedder:
         """The embedder; a collection begun by another program learns here what makes its vectors from now on."""

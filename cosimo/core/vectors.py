@@ -46,7 +46,8 @@ def checked(vectors: ArrayLike, dim: int | None = None) -> Vectors:
     DimensionMismatch : another length than `dim`
     """
     try:
-        array = np.atleast_2d(np.ascontiguousarray(vectors, dtype=np.float32))
+        with np.errstate(over="ignore"):  # beyond float32: infinity, refused below
+            array = np.atleast_2d(np.ascontiguousarray(vectors, dtype=np.float32))
     except (TypeError, ValueError) as error:
         raise BadVector("vectors must be one list of numbers each, all of the same length") from error
     if array.ndim != 2 or array.shape[1] == 0:
@@ -55,7 +56,7 @@ def checked(vectors: ArrayLike, dim: int | None = None) -> Vectors:
         raise DimensionMismatch(f"expected vectors of length {dim}, got {array.shape[1]}")
     if not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise BadVector(f"vector {row} holds NaN, infinity or a number beyond float32; nothing was stored")
+        raise BadVector(f"vector {row} holds NaN, infinity or a number beyond float32; replace or leave it out")
     return array
 
 

@@ -147,8 +147,10 @@ def cleaned(document: Document) -> Document:
 
     Raises
     ------
-    DataError : an id that is empty, not a string, or cannot be written as UTF-8
+    DataError : no document, or one whose id is empty, not a string, or cannot be written as UTF-8
     """
+    if not isinstance(document, Document):
+        raise DataError(f"what is added must be documents, not {type(document).__name__}; write cosimo.Document(id, text)")
     checked_id(document.id)
     content = document.content
     if isinstance(content, str):
@@ -231,6 +233,7 @@ def _commit(
     """Bring one batch into the file, in one transaction, and count it."""
     known = store.known(collection, [document.id for document in batch])
     work = _sorted(batch, known)
+    _refuse_bytes(embedder, work.todo)
     vectors, reply = _vectors(store, embedder, collection, work.contents)
     now = int(time.time())
     rows = (
@@ -255,6 +258,13 @@ def _commit(
         tokens=done.tokens + reply.tokens,
         cut=done.cut + sum(work.hashes[d.id] in reply.cut for d in work.todo),
     )
+
+
+def _refuse_bytes(embedder: Callable[[], Embedder], documents: list[Document]) -> None:
+    """Name the document that a model of texts cannot read: the model itself knows no ids."""
+    first = next((document.id for document in documents if isinstance(document.content, bytes)), None)
+    if first is not None and (spec := embedder().spec).modalities == ("text",):
+        raise DataError(f"the content of '{first}' is binary, and {spec.name} reads text; leave it out or decode it first")
 
 
 class _Reply(NamedTuple):

@@ -182,7 +182,7 @@ def _download(name: str, work: Path, folder: Path, *, progress: bool) -> None:
         except download.Unavailable as error:
             reasons.append(f"{source.title}: {error}")
         _empty(work)
-    hint = f"put config.json, tokenizer.json and {WEIGHTS} of {name} into {folder}"
+    hint = f"put its files (config.json, tokenizer.json, {WEIGHTS}, modules.json, 1_Pooling/config.json) into {folder}"
     why = "; ".join(reasons) or "no network was allowed"
     raise ModelNotFound(f"{name} could not be fetched ({why}); {hint}")
 

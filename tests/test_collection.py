@@ -117,11 +117,18 @@ def test_text_is_stored_later_when_asked_and_left_out_when_told(db: Database) ->
     assert collection.get("bread").content == TEXTS["bread"]
 
 
-def test_blank_texts_are_counted_not_stored_and_replace_nothing_by_nothing(notes: cosimo.Collection) -> None:
+def test_blank_texts_are_counted_and_not_stored(notes: cosimo.Collection) -> None:
     report = notes.add(documents({"empty": "", "blank": " \n\t　", "bread": ""}))
-    assert (report.empty, report.removed, report.committed) == (3, 1, 0)
+    assert (report.empty, report.removed, report.committed) == (3, 0, 0)
     assert "empty" not in notes
-    assert "bread" not in notes  # its text is gone, so a search must not find the old one
+    assert "bread" in notes  # a query that gives NULLs must not empty a collection
+
+
+def test_sync_removes_rows_whose_text_is_gone(db: Database) -> None:
+    collection = db.collection("sync", model="fake:64")
+    collection.add(documents(TEXTS), source="a")
+    report = collection.add(documents({**TEXTS, "bread": " "}), source="a", sync=True)
+    assert (report.removed, "bread" in collection, len(collection)) == (1, False, 3)
 
 
 @pytest.mark.parametrize("text", ["😀🎉", "a\0b", "half a \ud83d pair", "x" * 1_000_000, "العربية", "中文没有空格"])

@@ -167,9 +167,10 @@ class Collection:
         first = next(rows, None)
         if first is None:
             return 0
-        self._create_if_new()
-        with self._learning(len(first.vector)):
-            return self._store.put(self.name, chain([first], rows))
+        with self._store.atomic():  # a refused row leaves no collection behind
+            self._create_if_new()
+            with self._learning(len(first.vector)):
+                return self._store.put(self.name, chain([first], rows))
 
     def export(self, target: str | Path | BinaryIO, *, format: str | None = None, prefix: str = "") -> int:
         """Write rows with their vectors to a file; their number comes back.

@@ -31,7 +31,9 @@ class Added:
     added: int = 0
     updated: int = 0
     unchanged: int = 0
-    empty: int = 0  # no text but white space: not stored, since it would be near to everything and nothing
+    # no text but white space: not stored, since it would be near to everything and nothing. A row stored under that id
+    # before stays, but for `sync`: a query that gives NULLs must not empty a collection
+    empty: int = 0
     removed: int = 0  # `sync` only: their source is gone
     embedded: int = 0  # distinct texts that went through the model
     tokens: int = 0  # read by the model
@@ -82,7 +84,7 @@ def add(
     for batch in _batches(documents, batch_size):
         done = _commit(store, embedder, collection, batch, keep_content, source, done)
         if sync:
-            seen.update(document.id for document in batch)
+            seen.update(document.id for document in batch if not _blank(document.content))
         done = replace(done, seconds=time.monotonic() - started)
         if progress is not None:
             progress(done)
@@ -201,7 +203,6 @@ class _Work:
 
     todo: list[Document]  # new or changed text
     same: list[Document]  # the text is stored already
-    gone: list[str]  # stored before, and now without a text
     empty: int
     hashes: dict[str, bytes]  # id → hash of the text to embed
     contents: dict[bytes, Content]  # distinct texts to embed
@@ -214,7 +215,6 @@ def _sorted(batch: list[Document], known: dict[str, Known]) -> _Work:
     return _Work(
         todo,
         [d for d in texts if d.id in known and known[d.id].hash == hashes[d.id]],
-        [d.id for d in batch if _blank(d.content) and d.id in known],
         len(batch) - len(texts),
         hashes,
         {hashes[d.id]: _content(d) for d in todo},
@@ -241,9 +241,8 @@ def _commit(
         for d in work.todo
     )
     store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
-    if work.todo or work.gone:
+    if work.todo:
         with store.atomic():
-            store.delete(collection, work.gone)
             store.put(collection, rows, source=source)
     updated = sum(d.id in known for d in work.todo)
     return replace(
@@ -253,7 +252,6 @@ def _commit(
         updated=done.updated + updated,
         unchanged=done.unchanged + len(work.same),
         empty=done.empty + work.empty,
-        removed=done.removed + len(work.gone),
         embedded=done.embedded + reply.embedded,
         tokens=done.tokens + reply.tokens,
         cut=done.cut + sum(work.hashes[d.id] in reply.cut for d in work.todo),

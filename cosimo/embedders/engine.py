@@ -155,7 +155,7 @@ def _compiled(core: Any, path: Path, recipe: Recipe, settings: dict[str, Any], *
 
 
 def _opened(path: Path) -> NDArray[np.uint8] | None:
-    """The pages of a kept model, or None where there is none or its sum is wrong: OpenVINO would crash on damage."""
+    """The pages of a kept model, or None where there is none or its sum is wrong: OpenVINO loads damage unnoticed."""
     try:
         pages = np.memmap(path, np.uint8, mode="c")
     except (OSError, ValueError):  # not there, not readable, or empty

@@ -442,3 +442,26 @@ def test_agrees_with_sentence_transformers(
     assert ours.embed(texts).vectors == pytest.approx(theirs.encode(texts), abs=2e-5)
     asked = [text for text in texts if not text.startswith("query: ")]  # which sentence-transformers would write twice
     assert ours.embed(asked, role="query").vectors == pytest.approx(theirs.encode(asked, prompt_name="query"), abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "said"),
+    [
+        ("config.json", {"hidden_size": 4096}, "numbers a token"),
+        ("config.json", {"num_attention_heads": 7}, "heads"),
+        ("config.json", {"num_attention_heads": 0}, "heads"),
+        ("sentence_bert_config.json", {"max_seq_length": "x"}, "window"),
+        ("sentence_bert_config.json", {"max_seq_length": 0}, "window"),
+        ("config_sentence_transformers.json", {"prompts": {"query": 5}}, "not text"),
+        ("config_sentence_transformers.json", {"prompts": ["query"]}, "not text"),
+    ],
+)
+def test_files_that_contradict_each_other_are_one_sentence(
+    tmp_path: Path, home: Path, file: str, changes: dict[str, object], said: str
+) -> None:
+    folder = tiny.folder(tmp_path / "m")
+    path = folder / file
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(found | changes), encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        exact(folder).embed(["the cat"])

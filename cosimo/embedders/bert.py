@@ -176,6 +176,9 @@ def named(weights: Weights) -> Array:
 def positions(config: Mapping[str, Any], array: Array) -> NDArray[np.float32]:
     """What is added to the words at each place, (places, width): positions and the type, which is always 0."""
     table = array("embeddings.position_embeddings.weight")
+    if table.shape[1] != config["hidden_size"]:
+        said = config["hidden_size"]
+        raise ConfigError(f"config.json says {said} numbers a token, the weights hold {table.shape[1]}; fetch the model again")
     if config.get("type_vocab_size", 2):
         table = table + array("embeddings.token_type_embeddings.weight")[0]
     if config.get("model_type", "bert") != "bert":  # RoBERTa's first rows are for padding

@@ -45,7 +45,7 @@ def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
         return
     total = shutil.get_terminal_size((WIDTH, 24)).columns
     widths = [max(display_width(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
-    widths = [min(width, max(12, total // 3)) for width in widths[:-1]]
+    widths = [min(width, max(12, total // 2)) for width in widths[:-1]]
     left = max(20, total - sum(widths) - 2 * len(widths))
     click.echo("  ".join(_padded(name, width) for name, width in zip(columns, [*widths, left], strict=True)).rstrip())
     for row in rows:

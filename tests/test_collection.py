@@ -362,6 +362,42 @@ def test_a_length_that_another_program_chose_first_is_kept(db: Database) -> None
     assert db.collection("both").dim == 3
 
 
+def test_a_model_that_another_handle_chose_first_is_not_mixed(db: Database) -> None:
+    late, lenient = db.collection("both", model="fake:16"), db.collection("both")
+    db.collection("both", model="fake:32").add(documents(TEXTS))
+    for _ in range(2):
+        with pytest.raises(ModelMismatch):
+            late.add([cosimo.Document("mixed", "a text")])
+    lenient.add([cosimo.Document("one more", "a text")])
+    assert (lenient.model, len(lenient), len(lenient.vector("one more"))) == ("fake:32", len(TEXTS) + 1, 32)
+
+
+def test_a_collection_made_by_vectors_from_elsewhere_takes_no_model_later(db: Database) -> None:
+    late = db.collection("both", model="fake:16")
+    db.collection("both", model=None).add_vectors(["a"], np.eye(1, 16))
+    with pytest.raises(ModelMismatch):
+        late.add([cosimo.Document("b", "a text")])
+
+
+def test_vectors_that_are_refused_leave_no_collection_behind(db: Database) -> None:
+    with pytest.raises(DataError):
+        db.collection("fresh", model=None).add_vectors(["", "b"], np.eye(2))
+    assert "fresh" not in [info.name for info in db.collections()]
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_search_is_for_one_vector(db: Database, rows: int) -> None:
+    shapes = db.collection("shapes", model=None)
+    shapes.add_vectors(["a"], [[1, 0]])
+    with pytest.raises(BadVector, match="one vector"):
+        shapes.search(np.ones((rows, 2)))
+
+
+def test_a_closed_stderr_is_no_reason_to_fail(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert db.collection("quiet", model="fake:16").add(documents(TEXTS)).added == len(TEXTS)
+
+
 def test_metadata_nested_beyond_reason_is_refused(notes: cosimo.Collection) -> None:
     deep: dict = {}
     for _ in range(100_000):

@@ -9,8 +9,6 @@ import numpy as np
 from .errors import BadVector, DimensionMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
     from .types import Scores, Vector, Vectors
@@ -110,8 +108,3 @@ def top_k(scores: Scores, k: int) -> NDArray[np.int64]:
     else:
         chosen = np.arange(len(scores))
     return chosen[np.argsort(-scores[chosen], kind="stable")].astype(np.int64)
-
-
-def stacked(vectors: Sequence[Vector], dim: int) -> Vectors:
-    """A list of vectors as one (n, dim) matrix; an empty list gives (0, dim)."""
-    return np.stack(vectors).astype(np.float32, copy=False) if vectors else np.empty((0, dim), np.float32)

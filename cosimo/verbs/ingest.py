@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -240,9 +241,9 @@ def _commit(
         Row(d.id, vectors[work.hashes[d.id]], d.content if keep_content else None, work.hashes[d.id], d.metadata, now)
         for d in work.todo
     )
-    store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
-    if work.todo:
-        with store.atomic():
+    with store.atomic() if work.todo else nullcontext():
+        store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
+        if work.todo:
             store.put(collection, rows, source=source)
     updated = sum(d.id in known for d in work.todo)
     return replace(

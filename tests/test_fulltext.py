@@ -93,6 +93,14 @@ def test_better_matches_come_first(store: SQLiteStore) -> None:
     assert found(store, "bread salt")[0] == "both"
 
 
+def test_texts_indexed_for_the_connection_are_found_while_another_program_writes(store: SQLiteStore, path: Path) -> None:
+    with SQLiteStore(path, read_only=True) as reader:
+        assert found(reader, "flour") == ["bread"]
+        put(store, {"pizza": "Dough of flour"})
+        assert len(reader.rows_with("c", ["flour"], 9)) == 1
+        assert set(found(reader, "flour")) == {"bread", "pizza"}
+
+
 def test_changed_and_deleted_texts_are_no_longer_found(store: SQLiteStore) -> None:
     assert found(store, "flour") == ["bread"]
     put(store, {"bread": "Now it speaks of rye"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,6 +98,19 @@ def test_a_filter_never_starves_the_result(tmp_path: Path) -> None:
         )
         for k in (1, 10, 20, 50):
             assert len(c.search(random.normal(size=8), k, where="rare = true")) == min(k, 20)
+
+
+def test_rows_of_a_transaction_that_failed_pass_no_filter_later(db: Database) -> None:
+    fresh = db.collection("fresh", model="fake:16")
+    fresh.add([cosimo.Document("kept", "a text", {"year": 2020})])
+    undone = [cosimo.Document("undone", "a text", {"year": 2020})]
+    with suppress(RuntimeError), db.store.atomic():
+        fresh.add(undone)
+        assert len(fresh.search("a text", where="year = 2020")) == 2
+        raise RuntimeError
+    fresh.search("a text")
+    fresh.add([cosimo.Document("other", "a text", {"year": 1999})])
+    assert [hit.id for hit in fresh.search("a text", where="year = 2020")] == ["kept"]
 
 
 @pytest.mark.parametrize(

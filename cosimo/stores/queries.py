@@ -100,10 +100,11 @@ class Queries(ABC):
         found: list[tuple[int, float]] = []
         with self._collection(collection) as (state, entry):
             now = changes.version(self._file, state)[0]
-            main, temp = _places(entry.number)
-            text = temp if fulltext.is_current(self._file, temp, now) else main
-            if not fulltext.exists(self._file, text):
+            made = [text for text in _places(entry.number) if fulltext.exists(self._file, text)]
+            if not made:
                 return []
+            # another program may have written since `index_text`: the rows of a moment ago are an answer, none would not be
+            text = next((text for text in made if fulltext.is_current(self._file, text, now)), made[0])
             for number, score in fulltext.search(self._file, text, terms):
                 if chosen is None or number in chosen:
                     found.append((number, score))

@@ -110,6 +110,7 @@ class SQLiteStore(Queries):
                     yield state
             except BaseException:
                 self._state = None  # what was prepared may have been undone
+                self._allowed.clear()  # the next write gets the version that was undone, with other rows
                 raise
 
     @contextmanager

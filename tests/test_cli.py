@@ -434,6 +434,20 @@ def test_a_default_model_that_is_not_here_is_pointed_out(cosimo, monkeypatch: py
     assert "fake:16" in cosimo("models", "default", "fake:32").err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("embed", "notes", "a", "-c", "text", "--role", "query"),
+        ("eval", "q.csv", "--collection", "notes", "-m", "fake:16"),
+        ("eval", "--sts", "pairs.tsv", "-m", "fake:16", "-m", "fake:32"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(cosimo, arguments: tuple[str, ...]) -> None:
+    done = cosimo(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "--role" in done.err or "--model" in done.err
+
+
 def test_names_with_newlines_stay_on_one_line(cosimo, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,text\n1,one\n")
     assert cosimo("embed-multi", "a\nb", "t.csv", "-m", "fake:16", "-d", "t.db").err.count("\n") == 1

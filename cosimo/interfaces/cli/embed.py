@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +12,8 @@ from . import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ...core.types import Vector
+    from ...collection.collection import Collection
+    from ...core.types import Document, Role, Vector
 
 
 @click.command()
@@ -44,28 +45,31 @@ def embed(
     cosimo embed -c 'Hello world'
     cosimo embed notes today -c 'Bought a sourdough starter' --store --metadata '{"year": 2026}'
     """
+    from ...core.types import Document
     from .inputs import content_of, metadata_of
+    from .named import named
 
     if (collection is None) != (id is None):
         raise click.UsageError("Give both COLLECTION and ID, or neither.")
     if store and collection is None:
         raise click.UsageError("--store needs a COLLECTION and an ID.")
+    if role == "query" and collection is not None:
+        raise click.UsageError("--role query is for printing a vector; what is stored is embedded as a document.")
     extra = metadata_of(metadata)
     text = content_of(content, input_, binary)
     if collection is None or id is None:
-        vector, cut = _computed(text, model, precision, role or "document")
+        vector, cut = _computed(text, model, precision, "query" if role == "query" else "document")
         _print(vector, format_ or "json")
     else:
-        vector, cut = _stored(
-            {"path": database, "busy_timeout": busy_timeout}, collection, id, text, extra, store, model, precision
-        )  # fmt: skip
+        with options.opened(database, writing=True, busy_timeout=busy_timeout) as db:
+            vector, cut = _stored(named(db, collection, model, precision), Document(id, text, extra), store)
         if format_:
             _print(vector, format_)
     if cut:
         click.echo("The text is longer than the model's window; only its beginning was read.", err=True)
 
 
-def _computed(content: str | bytes, model: str | None, precision: str | None, role: Any) -> tuple[Vector, bool]:
+def _computed(content: str | bytes, model: str | None, precision: str | None, role: Role) -> tuple[Vector, bool]:
     from ...collection.database import load_embedder
     from ...core.config import default_model
 
@@ -74,17 +78,9 @@ def _computed(content: str | bytes, model: str | None, precision: str | None, ro
     return vector, bool(reply.cut)
 
 
-def _stored(
-    where: dict[str, Any], name: str, id: str, content: str | bytes, metadata: dict[str, Any] | None, store: bool,
-    model: str | None, precision: str | None,
-) -> tuple[Vector, bool]:  # fmt: skip
-    from ...core.types import Document
-    from .named import named
-
-    with options.opened(where["path"], writing=True, busy_timeout=where["busy_timeout"]) as db:
-        collection = named(db, name, model, precision)
-        added = collection.add([Document(id, content, metadata)], store=store)
-        return collection.vector(id), bool(added.cut)
+def _stored(collection: Collection, document: Document, store: bool) -> tuple[Vector, bool]:
+    added = collection.add([document], store=store)
+    return collection.vector(document.id), bool(added.cut)
 
 
 def _print(vector: Vector, format_: str) -> None:

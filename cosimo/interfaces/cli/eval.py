@@ -48,6 +48,10 @@ def eval_(
 
     if (source is None) == (sts is None):
         raise click.UsageError("Give either SOURCE or --sts FILE.")
+    if len(models) > 1 and sts is not None:
+        raise click.UsageError("--sts measures one --model at a time.")
+    if models and collection is not None:
+        raise click.UsageError("--model is for a SOURCE that is embedded; a COLLECTION has its model already.")
     if sts is not None:
         found = correlate(sts, model=models[0] if models else None, precision=precision)
         output.line(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...core.config import BUSY_TIMEOUT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,7 +20,11 @@ database = click.option(
     "-d", "--database", type=click.Path(dir_okay=False, path_type=Path), help="SQLite file. [default: $COSIMO_DB or your own]"
 )
 busy_timeout = click.option(
-    "--busy-timeout", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds to wait for another writer."
+    "--busy-timeout",
+    type=click.FloatRange(0),
+    default=BUSY_TIMEOUT,
+    show_default=True,
+    help="Seconds to wait for another writer.",
 )
 model = click.option("-m", "--model", help="Embedding model. [default: as stored, else `cosimo models default`]")
 precision = click.option(
@@ -61,7 +67,7 @@ def stacked(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
     return decorate
 
 
-def opened(path: Path | None, *, writing: bool, busy_timeout: float = 5.0, create: bool = True) -> Database:
+def opened(path: Path | None, *, writing: bool, busy_timeout: float = BUSY_TIMEOUT, create: bool = True) -> Database:
     """The database a command works on; one that only reads neither makes nor changes a file."""
     from ...collection.database import open
 

@@ -1,4 +1,4 @@
-"""Whole processes, from `fork` to exit: one embedding, one search by id, the help text; beside `llm` where it is installed.
+"""Whole processes, from start to exit: one embedding, one search by id, the help text; beside `llm` where it is installed.
 
     python benchmarks/cold_start.py [--rows 16796] [--runs 7]
 
@@ -32,18 +32,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "rows.db"
         fill(database, given.rows)
-        ours, llm = shutil.which("cosimo") or f"{sys.executable} -m cosimo", shutil.which("llm")
+        found, llm = shutil.which("cosimo"), shutil.which("llm")
+        ours = [found] if found else [sys.executable, "-m", "cosimo"]
         rows = [
-            ("--help", [ours, "--help"], [llm, "--help"]),
-            ("embed -c", [ours, "embed", "-c", "Hello world"], [llm, "embed", "-m", MODEL, "-c", "Hello world"]),
+            ("--help", [*ours, "--help"], [llm, "--help"]),
+            ("embed -c", [*ours, "embed", "-c", "Hello world"], [llm, "embed", "-m", MODEL, "-c", "Hello world"]),
             (
                 f"similar ID, {given.rows:,} rows",
-                [ours, "similar", "rows", "row-7", "-d", str(database)],
+                [*ours, "similar", "rows", "row-7", "-d", str(database)],
                 [llm, "similar", "rows", "row-7", "-d", str(database)],
             ),
             (
                 f"similar -c, {given.rows:,} rows",
-                [ours, "similar", "rows", "-c", "Hello world", "-d", str(database)],
+                [*ours, "similar", "rows", "-c", "Hello world", "-d", str(database)],
                 [llm, "similar", "rows", "-c", "Hello world", "-d", str(database)],
             ),
         ]
@@ -78,7 +79,7 @@ def alternate(mine: list[str], theirs: list[str | None] | None, runs: int) -> tu
 def timed(command: list[str]) -> float:
     """Wall seconds of one process that has to succeed."""
     start = time.perf_counter()
-    subprocess.run(command[0].split() + command[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 

@@ -126,10 +126,14 @@ def peak_memory(name: str, folder: Path, texts: list[str]) -> float:
 
 
 def child(name: str, folder: Path) -> None:
-    import resource  # not on Windows
-
     contenders(folder)[name]()(json.loads(sys.stdin.read()))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    try:
+        import resource
+    except ImportError:  # Windows
+        print("nan")
+        return
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 
 
 class Best:

@@ -52,7 +52,7 @@ def rendered(page: str) -> str:
 def main() -> None:
     """Write all pages again."""
     for path in sorted(FOLDER.glob("*.md")):
-        path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

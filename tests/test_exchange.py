@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import tracemalloc
 from pathlib import Path
@@ -348,3 +349,11 @@ def test_a_database_is_never_replaced(tmp_path: Path, format: str) -> None:
 def test_a_damaged_vector_is_named_by_its_own_row() -> None:
     with pytest.raises(BadVector, match="'hollow' has a damaged vector"):
         export_rows([row("hollow", vector=[]), row("whole")], io.BytesIO())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
+    target = tmp_path / "rows.ndjson"
+    target.touch(0o600)
+    assert export_rows([], target) == 0
+    assert target.stat().st_mode & 0o777 == 0o600

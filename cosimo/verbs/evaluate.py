@@ -64,7 +64,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Several runs on the same queries. `costs` holds what was measured elsewhere: seconds or bytes a query."""
+    """Several runs on the same queries. `costs` holds what was measured elsewhere: milliseconds, bytes."""
 
     runs: Mapping[str, Evaluation]
     differences: tuple[Difference, ...]

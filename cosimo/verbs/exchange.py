@@ -6,6 +6,7 @@ Every reader yields rows as they come and raises at the first that is wrong: who
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,6 +135,8 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
         part = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
         try:
             with part.open("xb") as file:
+                if target.is_file() and os.name != "nt":  # a read-only part could not be removed on Windows
+                    shutil.copymode(target, part)  # what only its owner could read stays so
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

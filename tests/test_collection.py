@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -183,6 +184,24 @@ def test_sync_removes_only_what_the_same_source_no_longer_has(db: Database) -> N
     report = collection.add(documents({"b": "two"}), source="first", sync=True)
     assert report.removed == 1
     assert [row.id for row in collection.rows()] == ["b", "c", "d"]
+
+
+def test_sync_after_a_source_that_gave_nothing_removes_nothing(db: Database) -> None:
+    collection = db.collection("sync", model="fake:64")
+    collection.add(documents(TEXTS), source="a")
+    with pytest.raises(DataError, match="removed none"):
+        collection.add([], source="a", sync=True)
+    assert len(collection) == 4
+
+
+def test_batches_grow_with_the_speed_of_the_model(db: Database) -> None:
+    seen: list[int] = []
+    collection = db.collection("pace", model="fake:64")
+    texts = {f"{i}": f"text number {i}" for i in range(3_000)}
+    collection.add(documents(texts), progress=lambda done: seen.append(done.committed))
+    assert seen[0] == 64  # a first commit soon, whatever the model
+    assert max(b - a for a, b in pairwise(seen)) > 64
+    assert seen[-1] == 3_000
 
 
 def test_sync_without_a_source_is_refused(notes: cosimo.Collection) -> None:

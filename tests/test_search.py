@@ -154,6 +154,8 @@ def test_a_mix_orders_by_both_and_survives_equal_scores() -> None:
     vector, text = np.array([0.9, 0.5, 0.1], np.float32), np.array([0, 5, 0], np.float32)
     assert list(np.argsort(-mixed(vector, text, 0.5))) == [1, 0, 2]
     assert np.isfinite(mixed(np.ones(3, np.float32), text, 0.5)).all()
+    assert mixed(vector[:1], text[:1], 0.5) == pytest.approx(0.5)
+    assert 0 < mixed(vector, text, 0.5).min() < mixed(vector, text, 0.5).max() < 1
 
 
 @pytest.fixture

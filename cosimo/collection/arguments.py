@@ -53,3 +53,16 @@ def refuse_mode(query: object, mode: object) -> None:
             raise DataError("nothing to search for: the text is empty; write what to look for")
     elif mode in ("text", "hybrid"):
         raise DataError(f"mode {mode} searches for words, and a vector has none; leave the mode out")
+
+
+def source_of(documents: object, source: str | None, *, sync: bool) -> str | None:
+    """The name of where documents come from: the one given, else that of what `cosimo.read` gave.
+
+    Raises
+    ------
+    DataError : none, where `sync` has to know which rows were the source's
+    """
+    name: str | None = source or getattr(documents, "label", None)
+    if sync and name is None:
+        raise DataError("sync has to know the source of the texts, and a pipe has no name: read a file, or give source='NAME'")
+    return name

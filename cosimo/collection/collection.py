@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ..core import compatibility, registry
 from ..core.errors import BadVector, DataError, ModelMismatch, NotFound
 from ..core.types import CollectionInfo, Document, Settings
-from .arguments import AsStored, filter_of, name_of, refuse_mode
+from .arguments import AsStored, filter_of, name_of, refuse_mode, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -107,9 +107,7 @@ class Collection:
         from ..core.progress import reporting
         from ..verbs import ingest
 
-        source = source or getattr(documents, "label", None)
-        if sync and source is None:
-            raise DataError("sync has to know which source the documents are from: give source='a name of your choice'")
+        source = source_of(documents, source, sync=sync)
         self._create_if_new()
         with reporting(documents, progress, "texts") as report:
             return ingest.add(

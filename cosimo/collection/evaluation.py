@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import config
+from ..core.errors import DataError
 from .database import load_embedder, open
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def evaluate(
     from ..verbs.evaluate import compare
 
     path = Path(source).expanduser()
+    if collection is None and path.is_file():
+        raise DataError(f"{path} holds questions and no texts to search; say which collection to ask (--collection NAME)")
     judged = load_beir(path, split) if path.is_dir() else load_pairs(path)
     runs, costs = {}, {}
     for model in models or [config.default_model()]:

@@ -53,9 +53,11 @@ def default_model() -> str:
     if named:
         return named
     try:
-        return _default_model_file().read_text(encoding="utf-8").strip() or DEFAULT_MODEL
+        return _default_model_file().read_text(encoding="utf-8-sig").strip() or DEFAULT_MODEL
     except FileNotFoundError:
         return DEFAULT_MODEL
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"cannot read {_default_model_file()}: {error}; run: cosimo models default NAME") from error
 
 
 def set_default_model(name: str) -> None:

@@ -53,8 +53,8 @@ class Source(ABC):
 
     @property
     @abstractmethod
-    def label(self) -> str:
-        """The same words whenever the same thing is read, wherever from."""
+    def label(self) -> str | None:
+        """The same words whenever the same thing is read, wherever from; None where that cannot be told."""
 
     @abstractmethod
     def _documents(self) -> Iterator[Document]:

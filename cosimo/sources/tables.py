@@ -78,10 +78,9 @@ class Table(RowSource):
         self._encodings = known_encodings(encodings)
 
     @property
-    def label(self) -> str:
-        """The file, or stdin: pipes cannot be told apart."""
-        place = self.path.resolve().as_posix() if self.path else "stdin"
-        return f"table {place} {self.prefix}".rstrip()
+    def label(self) -> str | None:
+        """The file; pipes cannot be told apart, so they have none."""
+        return f"table {self.path.resolve().as_posix()} {self.prefix}".rstrip() if self.path else None
 
     @property
     def size(self) -> int | None:

@@ -43,8 +43,12 @@ def weight_of_vectors(query: str, by_words: Sequence[int], by_meaning: Sequence[
 
 
 def mixed(vector: Scores, text: Scores, weight: float) -> Scores:
-    """One score a candidate, (n,) float32: the weighted sum of both, each with mean 0 and deviation 1 over the candidates."""
-    return (weight * _standardised(vector) + (1 - weight) * _standardised(text)).astype(np.float32)
+    """One score a candidate, (n,) float32 in (0, 1): 0.5 is the average candidate.
+
+    The weighted sum of both, each with mean 0 and deviation 1 over the candidates, on a logistic curve: the order stays.
+    """
+    total = weight * _standardised(vector) + (1 - weight) * _standardised(text)
+    return (1 / (1 + np.exp(-total))).astype(np.float32)
 
 
 def _standardised(scores: Scores) -> Scores:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from ..core.types import Content, Embedder, Known, Metadata, Store, Vector, Vectors
 
-# One commit a batch: enough texts for batches of even length in the embedder (256 were 12% slower than 1,024), few enough
-# that Ctrl-C loses seconds. Long texts close a batch early by their characters.
-BATCH_TEXTS = 1_024
+# One commit a batch. Left to itself a batch takes about as long as BATCH_SECONDS: Ctrl-C then loses seconds and a bar moves,
+# while the embedder still has enough texts to sort by length (256 short ones at a time were 12% slower than 1,024).
+BATCH_SECONDS = 1.5
+FIRST_TEXTS, FEWEST_TEXTS, BATCH_TEXTS = 64, 32, 1_024
 BATCH_CHARACTERS = 1_000_000
 
 
@@ -78,29 +79,37 @@ def add(
 
     Raises
     ------
-    DataError : an id that is empty or not text; what was committed before stays
+    DataError : an id that is empty or not text (what was committed before stays); `sync` after no document at all
     """
-    started, done = time.monotonic(), Added()
+    started, done, pace = time.monotonic(), Added(), _Pace(batch_size)
     seen: set[str] = set()
-    for batch in _batches(documents, batch_size):
+    for batch in _batches(documents, pace):
+        before = done
         done = _commit(store, embedder, collection, batch, keep_content, source, done)
         if sync:
             seen.update(document.id for document in batch if not _blank(document.content))
         done = replace(done, seconds=time.monotonic() - started)
+        pace.took(done.embedded - before.embedded, done.seconds - before.seconds)
         if progress is not None:
             progress(done)
     if sync and source is not None:
-        unread = getattr(documents, "unread", [])
-        kept = (row.id for start in unread for row in store.scan(collection, prefix=start))
-        gone = store.prune(collection, source, chain(seen, kept))
-        done = replace(done, removed=done.removed + len(gone))
+        done = replace(done, removed=_prune(store, collection, source, documents, seen))
     return replace(done, seconds=time.monotonic() - started)
+
+
+def _prune(store: Store, collection: str, source: str, documents: Iterable[Document], seen: set[str]) -> int:
+    """Remove the source's rows that did not come again; how many they were."""
+    if not seen:  # a disk that is not mounted, a table that lost its rows: too likely, and too much would go
+        raise DataError(f"the source gave no text, so all its rows in '{collection}' would go: sync removed none of them")
+    unread = getattr(documents, "unread", [])
+    kept = (row.id for start in unread for row in store.scan(collection, prefix=start))
+    return len(store.prune(collection, source, chain(seen, kept)))
 
 
 def plan(store: Store, embedder: Embedder, collection: str, documents: Iterable[Document], *, exists: bool) -> Plan:
     """Count what `add` would do: texts, those to embed, and their tokens. `exists`: the collection is there already."""
     total = Plan()
-    for batch in _batches(documents, None):
+    for batch in _batches(documents, _Pace(BATCH_TEXTS)):
         work = _sorted(batch, store.known(collection, [d.id for d in batch]) if exists else {})
         texts = [text for text in work.contents.values() if isinstance(text, str)]
         total = Plan(
@@ -182,16 +191,29 @@ def _blank(content: Content | None) -> bool:
     return not content or (isinstance(content, str) and not content.strip())
 
 
-def _batches(documents: Iterable[Document], size: int | None) -> Iterator[list[Document]]:
-    """Documents in lists of up to `size`; of one id twice in a list, the later one in the earlier one's place."""
-    limit = size or BATCH_TEXTS
+class _Pace:
+    """How many texts the next batch takes: a fixed number, or what was embedded in BATCH_SECONDS so far."""
+
+    def __init__(self, size: int | None) -> None:
+        self.fixed = size is not None
+        self.texts = size or FIRST_TEXTS
+
+    def took(self, embedded: int, seconds: float) -> None:
+        """Learn from a batch; one that embedded nothing says that reading is all there is to do."""
+        if not self.fixed:
+            wanted = int(embedded / seconds * BATCH_SECONDS) if embedded and seconds > 0 else BATCH_TEXTS
+            self.texts = min(max(wanted, FEWEST_TEXTS), BATCH_TEXTS)
+
+
+def _batches(documents: Iterable[Document], pace: _Pace) -> Iterator[list[Document]]:
+    """Documents in lists of as many as `pace` says; of one id twice in a list, the later one in the earlier one's place."""
     batch: dict[str, Document] = {}
     characters = 0
     for document in documents:
         document = cleaned(document)
         batch[document.id] = document
         characters += len(_content(document))
-        if len(batch) >= limit or (size is None and characters >= BATCH_CHARACTERS):
+        if len(batch) >= pace.texts or (not pace.fixed and characters >= BATCH_CHARACTERS):
             yield list(batch.values())
             batch, characters = {}, 0
     if batch:

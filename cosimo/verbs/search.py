@@ -105,8 +105,8 @@ def _by_both(store: Store, index: Index, collection: str, query: Query, allowed:
     wanted = max(CANDIDATES, query.k)
     meaning = _by_meaning(index, query, wanted, allowed)
     words = _by_words(store, collection, query, wanted, allowed)
-    if not words or not meaning:
-        return (meaning or words)[: query.k]
+    if not words and not meaning:
+        return []
     text = {each.number: each.score for each in words}
     vector = {each.number: each.score for each in meaning}
     missing = np.array(sorted(text.keys() - vector.keys()), np.int64)

@@ -41,7 +41,7 @@ def demo(*, questions: tuple[str, ...], number: int, model: str | None, database
     with options.opened(path, writing=True) as db:
         collection = named(db, "python", model)
         added = collection.add(list(standard_library()), source="standard library", sync=True)
-        rate = f" at {added.embedded / added.seconds:,.0f} a second" if added.embedded else ""
+        rate = f" at {added.embedded / added.seconds:,.0f} a second" if added.embedded and added.seconds else ""
         click.echo(f"{len(collection):,} documentation strings, {added.embedded:,} embedded now{rate}, in {path}", err=True)
         for question in questions or QUESTIONS:
             click.echo(f"\n{question}", err=True)

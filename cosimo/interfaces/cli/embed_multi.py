@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @options.stacked(
     click.option("--files", type=(click.Path(), str), multiple=True, metavar="DIR GLOB",
                  help="Embed the files below DIR that match GLOB; may be repeated."),
-    click.option("--format", "format_", type=click.Choice(["json", "csv", "tsv", "nl"]),
+    click.option("--format", "format_", type=click.Choice(["json", "csv", "tsv", "nl", "ndjson"]),
                  help="Format of the input. [default: detected]"),
     click.option("--sql", help="Embed the rows of this query: the first column is the id."),
     click.option("--attach", type=(str, click.Path(path_type=Path)), multiple=True, metavar="ALIAS FILE",
@@ -198,5 +198,8 @@ def _summary(collection: Collection, added: Added, source: Source) -> str:
         (added.cut, "cut to the model's window"),
         *((number, f"skipped ({why})") for why, number in source.left_out.items()),
     ]
-    said = ", ".join(f"{number:,} {what}" for number, what in counts if number) or "nothing to embed"
+    said = (
+        ", ".join(f"{number:,} {what}" for number, what in counts if number)
+        or "nothing matched; put quotes around a pattern, or the shell spells it out"
+    )
     return f"{output.snippet(collection.name)}: {said} ({added.seconds:.1f} s)"

@@ -51,6 +51,8 @@ def search(
             return
         if mode in (None, "hybrid") and len(chosen) and not chosen.has_text():
             click.echo(f"{collection} stores no texts, so this searches by meaning alone.", err=True)
+        if mode is None and chosen.model is None and chosen.has_text():
+            click.echo(f"{collection} has no model to embed the question with, so this searches for its words.", err=True)
         hits = chosen.search(query, number, mode=mode, where=where, prefix=prefix, min_score=min_score)
     rows = [
         {"id": hit.id, "score": hit.score, "content": hit.content, "metadata": hit.metadata, "why": asdict(hit.why)}

@@ -47,7 +47,7 @@ def main() -> None:
                 [llm, "similar", "rows", "-c", "Hello world", "-d", str(database)],
             ),
         ]
-        print(f"| whole process | cosimo, s | llm, s | ratio |\n|---|---|---|---|")
+        print("| whole process | cosimo, s | llm, s | ratio |\n|---|---|---|---|")
         for name, mine, theirs in rows:
             a, b = alternate(mine, theirs if llm else None, given.runs)
             print(f"| {name} | {a:.3f} | {f'{b:.3f} | {b / a:.1f}×' if b else 'not installed | –'} |", flush=True)

@@ -2,15 +2,17 @@
 
     python benchmarks/search_flat.py [--rows 10000 100000 1000000] [--dim 384]
 
-Every query reads the whole matrix once, so the limit is rows × dim × 4 bytes over the machine's bandwidth, measured in the same
-run by a plain numpy sum of the same bytes. FAISS's flat index stands beside it where it is installed.
+Every query reads the whole matrix once, so the limit is rows × dim × 4 bytes over the machine's bandwidth, measured in the
+same run by taking the maximum of the same bytes, a thread a core. FAISS's flat index stands beside it where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,10 +44,12 @@ def measured(rows: int, dim: int) -> str:
     index = FlatIndex()
     index.apply(Change(1, True, np.arange(rows), matrix.copy(), np.empty(0, np.int64)))
     faiss = faiss_search(matrix)
+    parts = np.array_split(matrix, os.cpu_count() or 1)
+    threads = ThreadPoolExecutor(len(parts))
     ours, limit, theirs = [], [], []
     for query in queries:
         ours.append(timed(lambda query=query: index.search(query[None], 10)))
-        limit.append(timed(lambda: np.add.reduce(matrix, axis=None)))
+        limit.append(timed(lambda: list(threads.map(np.max, parts))))
         if faiss:
             theirs.append(timed(lambda query=query: faiss(query[None])))
     a, b = statistics.median(ours), statistics.median(limit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -119,15 +121,21 @@ def test_embed_stores_under_an_id_and_prints_nothing(cosimo) -> None:
         ("embed", "-c", "x", "-i", "y"),
         ("embed", "c", "i", "-c", "x", "--metadata", "[1]"),
         ("embed", "c", "i", "-c", "x", "--metadata", "{"),
+        ("embed", "c", "i", "-c", "x", "--metadata", '{"a": NaN}'),
+        ("embed", "c", "i", "-c", "x", "--metadata", '{"a": ' + "9" * 5000 + "}"),
+        ("embed", "c", "i", "-c", "x", "--metadata", '{"a":' * 5000 + "1" + "}" * 5000),
         ("embed-multi", "notes"),
         ("embed-multi", "notes", "a.csv", "--sql", "select 1"),
         ("embed-multi", "notes", "a.csv", "--binary"),
         ("embed-multi", "notes", "a.csv", "--attach", "a", "b.db"),
+        ("embed-multi", "notes", "--sql", "select 1, 2", "--attach", "a", "b.db", "--attach", "a", "c.db"),
+        ("embed-multi", "notes", "--files", "", "*"),
         ("embed-multi", "notes", "--files", ".", "*", "--format", "csv"),
         ("embed-multi", "notes", "--files", ".", "*", "--binary", "--encoding", "latin-1"),
         ("similar", "notes", "id", "-c", "x"),
         ("similarity", "alone"),
         ("nothing-of-that-name",),
+        ("collections", "lsit"),
     ],
 )
 def test_wrong_usage_is_exit_code_two_and_stores_nothing(cosimo, tmp_path: Path, arguments: tuple[str, ...]) -> None:
@@ -287,6 +295,16 @@ def test_the_default_model_is_remembered(cosimo) -> None:
         (("embed", "-c", "", "-m", "fake:16"), "empty"),
         (("embed", "-i", "none.txt", "-m", "fake:16"), "none.txt"),
         (("embed", "-c", "x", "-m", "no-such-kind:x"), "no-such-kind"),
+        (("embed", "-c", "x", "-m", ""), "empty"),
+        (("embed", "-c", "x", "-m", "fake:16", "--precision", "float32"), "fake:16"),
+        (("similarity", "a", "", "-m", "fake:16"), "empty"),
+        (("models", "default", ""), "empty"),
+        (("collections", "info", "nothing", "-d", "n.db"), "no collection 'nothing'"),
+        (("export", "notes", "n.db", "-d", "n.db"), "is a database"),
+        (("embed-multi", "notes", "--sql", "vacuum into 'made.db'", "-d", "n.db"), "may only read"),
+        (("embed-multi", "notes", "--sql", "attach 'made.db' as m", "-d", "n.db"), "may only read"),
+        (("embed-multi", "notes", "--sql", "select 'x1', x'80'", "-d", "n.db"), "x1"),
+        (("embed-multi", "notes", "--sql", "select 1, 2", "--attach", "a", "notes/bread.md", "-d", "n.db"), "bread.md"),
         (("embed-multi", "notes", "--files", "nowhere", "*", "-d", "n.db"), "nowhere"),
         (("embed-multi", "notes", "none.csv", "-d", "n.db"), "none.csv"),
         (("embed-multi", "notes", "--sql", "select nonsense", "-d", "n.db"), "nonsense"),
@@ -339,3 +357,89 @@ def test_a_reader_that_leaves_early_causes_no_noise(notes, tmp_path: Path) -> No
 
 def test_completion_scripts_are_printed(cosimo) -> None:
     assert "_COSIMO_COMPLETE" in cosimo("completion", "bash").out
+
+
+def test_an_export_never_replaces_a_database(notes, tmp_path: Path) -> None:
+    before = (tmp_path / "n.db").read_bytes()
+    assert notes("export", "notes", "n.db", "-f", "npy", "-d", "n.db").code == 1
+    assert (tmp_path / "n.db").read_bytes() == before
+    assert not list(tmp_path.glob("*.ids.ndjson"))
+
+
+def test_half_a_character_in_metadata_can_be_printed(notes) -> None:
+    assert notes("embed", "notes", "half", "-c", "x", "--metadata", '{"a": "\\ud800"}', "-d", "n.db").code == 0
+    assert notes("get", "notes", "half", "-d", "n.db").records[0]["metadata"] == {"a": "\ufffd"}
+    assert notes("similar", "notes", "half", "--prefix", "\udcff", "-d", "n.db").records == []
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii"])
+def test_json_lines_stay_whole_where_stdout_is_not_utf8(notes, encoding: str) -> None:
+    notes("embed", "notes", "中文", "-c", "今天 caf\u00e9 😀", "--store", "-d", "n.db")
+    done = python("get", "notes", "中文", "-d", "n.db", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["content"] == "今天 caf\u00e9 😀"
+    assert python("similar", "notes", "中文", "-p", "-d", "n.db", PYTHONIOENCODING=encoding).returncode == 0
+
+
+def test_an_argument_that_is_not_utf8_is_read_as_a_file_would_be(cosimo) -> None:
+    text = "déjà vu à la carte, naïve café"
+    latin = os.fsdecode(text.encode("latin-1"))
+    assert cosimo("embed", "-c", latin, "-m", "fake:16").out == cosimo("embed", "-c", text, "-m", "fake:16").out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of its own")
+def test_closed_streams_are_told_in_one_line_or_not_at_all(notes) -> None:
+    for arguments, redirection, code in (
+        ("get notes bread.md", ">&-", 0),
+        ("embed-multi notes --files notes '*'", ">&-", 0),
+        ("export notes", ">&-", 1),
+        ("embed -m fake:16", "<&-", 1),
+        ("embed-multi notes -", "<&-", 1),
+        ("import copy -", "<&-", 1),
+    ):
+        command = f"{sys.executable} -m cosimo {arguments} {'-d n.db' if 'notes' in arguments else ''} {redirection}"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True)
+        assert done.returncode == code, (command, done.stderr)
+        assert "bug" not in done.stderr
+        assert done.stderr.count("\n") <= 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_query_that_would_never_end_can_be_interrupted(cosimo) -> None:
+    endless = "with recursive c(x) as (select 1 union all select x + 1 from c) select max(x), 'a' from c"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "cosimo", "embed-multi", "n", "--sql", endless, "-m", "fake:16", "-d", "n.db"],
+        stderr=subprocess.PIPE,
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(3)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_a_repair_that_leaves_something_is_not_a_success(notes, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "n.db") as file:
+        file.execute("update embeddings set embedding = x'0000803f' where id = 'bread.md'")
+    done = notes("check", "--repair", "-d", "n.db")
+    assert (done.code, done.records[0]["kind"]) == (1, "vector")
+    assert "delete the row and embed its text again" in done.records[0]["message"]
+    assert "cosimo check" in notes("similar", "notes", "bread.md", "-d", "n.db").err
+
+
+def test_a_default_model_that_is_not_here_is_pointed_out(cosimo, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "cosimo models pull mistyped" in cosimo("models", "default", "mistyped").err
+    monkeypatch.setenv("COSIMO_MODEL", "fake:16")
+    assert "fake:16" in cosimo("models", "default", "fake:32").err
+
+
+def test_names_with_newlines_stay_on_one_line(cosimo, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,text\n1,one\n")
+    assert cosimo("embed-multi", "a\nb", "t.csv", "-m", "fake:16", "-d", "t.db").err.count("\n") == 1
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cosimo", *arguments], env={**os.environ, **environment}, capture_output=True, encoding="utf-8"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,11 +117,18 @@ def test_text_is_stored_later_when_asked_and_left_out_when_told(db: Database) ->
     assert collection.get("bread").content == TEXTS["bread"]
 
 
-def test_blank_texts_are_counted_not_stored_and_replace_nothing_by_nothing(notes: cosimo.Collection) -> None:
+def test_blank_texts_are_counted_and_not_stored(notes: cosimo.Collection) -> None:
     report = notes.add(documents({"empty": "", "blank": " \n\t　", "bread": ""}))
-    assert (report.empty, report.removed, report.committed) == (3, 1, 0)
+    assert (report.empty, report.removed, report.committed) == (3, 0, 0)
     assert "empty" not in notes
-    assert "bread" not in notes  # its text is gone, so a search must not find the old one
+    assert "bread" in notes  # a query that gives NULLs must not empty a collection
+
+
+def test_sync_removes_rows_whose_text_is_gone(db: Database) -> None:
+    collection = db.collection("sync", model="fake:64")
+    collection.add(documents(TEXTS), source="a")
+    report = collection.add(documents({**TEXTS, "bread": " "}), source="a", sync=True)
+    assert (report.removed, "bread" in collection, len(collection)) == (1, False, 3)
 
 
 @pytest.mark.parametrize("text", ["😀🎉", "a\0b", "half a \ud83d pair", "x" * 1_000_000, "العربية", "中文没有空格"])
@@ -315,3 +323,102 @@ def test_embed_gives_one_row_a_text() -> None:
     assert cosimo.embed("a", model="fake:16").shape == (1, 16)
     assert cosimo.embed([], model="fake:16").shape == (0, 16)
     assert cosimo.embed("a", model="fake:16").dtype == np.float32
+
+
+def test_what_is_no_document_or_no_id_is_named(notes: cosimo.Collection) -> None:
+    for wrong in ("text", ["text"], [("id", "text")], [5]):
+        with pytest.raises(DataError, match=r"cosimo\.Document"):
+            notes.add(wrong)  # type: ignore[arg-type]
+    for call in (notes.get, notes.vector, notes.related):
+        with pytest.raises(DataError, match="not 5"):
+            call(5)  # type: ignore[operator]
+    with pytest.raises(DataError, match="not 5"):
+        notes.delete([5])  # type: ignore[list-item]
+
+
+def test_bytes_that_a_model_of_texts_cannot_read_are_named_by_id(notes: cosimo.Collection) -> None:
+    with pytest.raises(DataError, match="'picture'"):
+        notes.add([cosimo.Document("picture", b"\x89PNG")])
+    assert "picture" not in notes
+
+
+def test_vectors_that_are_refused_leave_no_length_behind(db: Database, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.ndjson"
+    rows.write_text('{"id": "a", "embedding": [1, 2]}\n{"id": "b", "embedding": [1, 2, 3]}\n')
+    collection = db.collection("fresh", model=None)
+    with pytest.raises(BadVector):
+        collection.import_rows(rows)
+    rows.write_text('{"id": "a", "embedding": [1, 2, 3]}\n')
+    assert collection.import_rows(rows) == 1
+    with pytest.raises(DimensionMismatch):
+        db.collection("fresh", model=None).add_vectors(["b"], [[1, 2]])
+
+
+def test_a_length_that_another_program_chose_first_is_kept(db: Database) -> None:
+    late, early = db.collection("both", model=None), db.collection("both", model=None)
+    early.add_vectors(["a"], [[1, 2, 3]])
+    with pytest.raises(DimensionMismatch):
+        late.add_vectors(["b"], [[1, 2]])
+    assert db.collection("both").dim == 3
+
+
+def test_a_model_that_another_handle_chose_first_is_not_mixed(db: Database) -> None:
+    late, lenient = db.collection("both", model="fake:16"), db.collection("both")
+    db.collection("both", model="fake:32").add(documents(TEXTS))
+    for _ in range(2):
+        with pytest.raises(ModelMismatch):
+            late.add([cosimo.Document("mixed", "a text")])
+    lenient.add([cosimo.Document("one more", "a text")])
+    assert (lenient.model, len(lenient), len(lenient.vector("one more"))) == ("fake:32", len(TEXTS) + 1, 32)
+
+
+def test_a_collection_made_by_vectors_from_elsewhere_takes_no_model_later(db: Database) -> None:
+    late = db.collection("both", model="fake:16")
+    db.collection("both", model=None).add_vectors(["a"], np.eye(1, 16))
+    with pytest.raises(ModelMismatch):
+        late.add([cosimo.Document("b", "a text")])
+
+
+def test_vectors_that_are_refused_leave_no_collection_behind(db: Database) -> None:
+    with pytest.raises(DataError):
+        db.collection("fresh", model=None).add_vectors(["", "b"], np.eye(2))
+    assert "fresh" not in [info.name for info in db.collections()]
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_search_is_for_one_vector(db: Database, rows: int) -> None:
+    shapes = db.collection("shapes", model=None)
+    shapes.add_vectors(["a"], [[1, 0]])
+    with pytest.raises(BadVector, match="one vector"):
+        shapes.search(np.ones((rows, 2)))
+
+
+def test_a_closed_stderr_is_no_reason_to_fail(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert db.collection("quiet", model="fake:16").add(documents(TEXTS)).added == len(TEXTS)
+
+
+def test_metadata_nested_beyond_reason_is_refused(notes: cosimo.Collection) -> None:
+    deep: dict = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    with pytest.raises(DataError, match="nested"):
+        notes.add([cosimo.Document("deep", "x", deep)])
+
+
+@pytest.mark.parametrize("address", [5, b"notes.db", "a\0b", ""])
+def test_what_names_no_file_is_refused(address: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError):
+        cosimo.open(address)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
+def test_a_database_that_is_deleted_meanwhile_takes_no_more_rows(tmp_path: Path) -> None:
+    with cosimo.open(tmp_path / "gone.db") as db:
+        notes = db.collection("notes", model="fake:64")
+        notes.add(documents(TEXTS))
+        (tmp_path / "gone.db").unlink()
+        with pytest.raises(StoreError, match="removed or renamed"):
+            notes.add([cosimo.Document("late", "lost otherwise")])

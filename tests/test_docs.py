@@ -1,4 +1,4 @@
-"""The documentation is true: every example runs as typed, help texts match, every verb has a page, every link leads somewhere."""
+"""The documentation is true: examples run as typed, help texts match, every verb has a page, every link leads somewhere."""
 
 from __future__ import annotations
 
@@ -46,7 +46,13 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
 
 def commands(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
-    return [line for kind, block in BLOCK.findall(text) if kind == "bash" for line in block.splitlines() if line.startswith("cosimo ")]
+    return [
+        line
+        for kind, block in BLOCK.findall(text)
+        if kind == "bash"
+        for line in block.splitlines()
+        if line.startswith("cosimo ")
+    ]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)

@@ -332,3 +332,19 @@ def test_memory_stays_flat(tmp_path: Path, format: str) -> None:
     tracemalloc.stop()
     assert count == 5_000
     assert peak < 2_000_000  # the vectors alone are 2.5 MB
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_database_is_never_replaced(tmp_path: Path, format: str) -> None:
+    needs(format)
+    target = tmp_path / "notes.db"
+    target.write_bytes(b"SQLite format 3\0 and so on")
+    with pytest.raises(DataError, match="is a database"):
+        export_rows(ROWS, target, format)
+    assert target.read_bytes() == b"SQLite format 3\0 and so on"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_damaged_vector_is_named_by_its_own_row() -> None:
+    with pytest.raises(BadVector, match="'hollow' has a damaged vector"):
+        export_rows([row("hollow", vector=[]), row("whole")], io.BytesIO())

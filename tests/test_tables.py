@@ -15,7 +15,8 @@ import pytest
 
 from cosimo.core.errors import UnreadableSource
 from cosimo.sources.delimited import rows
-from cosimo.sources.tables import Query, Table
+from cosimo.sources.queries import Query
+from cosimo.sources.tables import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -400,3 +401,27 @@ def test_file_can_be_written_while_its_rows_are_read(blog: Path, mode: str) -> N
     writer.execute("INSERT INTO posts VALUES (9, 'new', 1, null)")
     assert [document.id for document in running] == ["2"]
     writer.close()
+
+
+def test_an_id_with_a_nul_is_reported_and_the_rows_beside_it_are_read(tmp_path: Path) -> None:
+    (tmp_path / "rows.ndjson").write_text('{"id": "a\\u0000", "t": "x"}\n{"id": "b", "t": "y"}\n')
+    source = Table(tmp_path / "rows.ndjson")
+    assert [document.id for document in source] == ["b"]
+    assert "NUL" in source.problems[0].reason
+
+
+def test_empty_lists_and_empty_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "zero.ndjson").touch()
+    with pytest.raises(UnreadableSource, match=r"zero\.ndjson is empty"):
+        list(Table(tmp_path / "zero.ndjson"))
+    with pytest.raises(UnreadableSource, match="text columns is empty"):
+        Table(tmp_path / "zero.ndjson", text_columns=[])
+
+
+def test_a_query_opens_no_files_of_its_own(blog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for sql in ("vacuum into 'made.db'", "attach 'made.db' as made", "detach main"):
+        with pytest.raises(UnreadableSource, match="may only read"):
+            list(Query(blog, sql))
+    assert sorted(tmp_path.iterdir()) == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core import config, registry
+from ..core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,3 +42,14 @@ def name_of(model: Given) -> str | None:
     if isinstance(model, AsStored):
         model = config.default_model()
     return registry.canonical(model) if model is not None else None
+
+
+def refuse_mode(query: object, mode: object) -> None:
+    """Raise `DataError` for a text that is empty, and for a mode that is none or needs words where the query is a vector."""
+    if mode not in (None, "vector", "text", "hybrid"):
+        raise DataError(f"no mode is called {mode!r}; known: vector, text, hybrid")
+    if isinstance(query, str):
+        if not query.strip():
+            raise DataError("nothing to search for: the text is empty; write what to look for")
+    elif mode in ("text", "hybrid"):
+        raise DataError(f"mode {mode} searches for words, and a vector has none; leave the mode out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..core import compatibility, registry
-from ..core.errors import DataError, ModelMismatch, NotFound
+from ..core.errors import BadVector, DataError, ModelMismatch, NotFound
 from ..core.types import CollectionInfo, Document, Settings
-from .arguments import AsStored, filter_of, name_of
+from .arguments import AsStored, filter_of, name_of, refuse_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,12 +36,12 @@ class Collection:
         self._precision = precision
         self._index: FlatIndex | None = None
         self._version: int | None = None
+        self._asked = model
         info = db.store.info(name)
         self._settings = info.settings if info else Settings(name_of(model), dim)
-        # a folder, say, that holds the weights of the hub id that is stored
-        self._loadable = self._settings.model if isinstance(model, AsStored) else model
         if info:
-            self._refuse_another(model, dim)
+            compatibility.refuse_other_dim(name, info.settings, dim)
+            self._refuse_another_model(info.settings)
 
     # -- what it is
 
@@ -63,11 +64,14 @@ class Collection:
         ModelNotFound : it cannot be run here (search by id and by vector still works)
         ModelMismatch : its weights or prompts are not those that made the collection
         """
-        if self._loadable is None:
-            raise ModelMismatch(f"'{self.name}' holds vectors from elsewhere and has no model; search by vector or by id")
-        embedder = self._db.embedder(self._loadable, self._precision)
-        if self._info() is not None:
-            compatibility.refuse_other_weights(self.name, self._settings, embedder.spec)
+        info = self._info()
+        # what was asked for: a folder, say, that holds the weights of the hub id that is stored
+        model = self.model if isinstance(self._asked, AsStored) else self._asked
+        if model is None:
+            raise ModelMismatch(f"'{self.name}' holds vectors from elsewhere and has no model; add and search vectors")
+        embedder = self._db.embedder(model, self._precision)
+        if info is not None:
+            compatibility.refuse_other_weights(self.name, info.settings, embedder.spec)
         return embedder
 
     def info(self) -> CollectionInfo:
@@ -144,9 +148,8 @@ class Collection:
         if not len(ids):
             return 0
         array = checked(vectors, self.dim)
-        self._create_if_new()
-        self._learn_dim(array.shape[1])
-        return ingest.add_vectors(self._store, self.name, ids, array, contents, metadata)
+        with self._learning(array.shape[1]):
+            return ingest.add_vectors(self._store, self.name, ids, array, contents, metadata)
 
     def import_rows(self, source: str | Path | BinaryIO, *, format: str | None = None) -> int:
         """Store rows with vectors from a file that `export` wrote, all or none; their number comes back.
@@ -166,9 +169,7 @@ class Collection:
         first = next(rows, None)
         if first is None:
             return 0
-        self._create_if_new()
-        self._learn_dim(len(first.vector))
-        with self._store.atomic():
+        with self._learning(len(first.vector)):
             return self._store.put(self.name, chain([first], rows))
 
     def export(self, target: str | Path | BinaryIO, *, format: str | None = None, prefix: str = "") -> int:
@@ -301,7 +302,13 @@ class Collection:
         return self._db.store
 
     def _info(self) -> CollectionInfo | None:
-        return self._store.info(self.name)
+        """The collection as the file has it now: others may have created it since, or made it anew with another model."""
+        info = self._store.info(self.name)
+        if info is not None and info.settings != self._settings:
+            self._refuse_another_model(info.settings)
+            self._settings = info.settings
+            self.__dict__.pop("embedder", None)  # to be held against these settings at its next use
+        return info
 
     def _must_exist(self) -> None:
         if self._info() is None:
@@ -317,13 +324,8 @@ class Collection:
 
     def _mode(self, query: object, asked: Mode | None) -> Mode:
         """The mode asked for where it can be had, else what can."""
-        if asked not in (None, "vector", "text", "hybrid"):
-            raise DataError(f"no mode is called {asked!r}; known: vector, text, hybrid")
-        if isinstance(query, str) and not query.strip():
-            raise DataError("nothing to search for: the text is empty")
+        refuse_mode(query, asked)
         if not isinstance(query, str):
-            if asked in ("text", "hybrid"):
-                raise DataError(f"mode {asked} searches for words, and a vector has none; leave the mode out")
             return "vector"
         if asked == "vector" or (self.has_text() and (asked == "text" or self.model is not None)):
             return asked or "hybrid"
@@ -341,13 +343,11 @@ class Collection:
         if isinstance(query, str | bytes):
             vectors = self.embedder.embed([query], role="query").vectors
         else:
-            vectors = checked(query, self._info_dim())
+            vectors = checked(query, self.dim)
+        if len(vectors) != 1:
+            raise BadVector(f"a search is for one vector, not {len(vectors)}; search for each in turn")
         one: Vector = vectors[0]
         return one
-
-    def _info_dim(self) -> int | None:
-        info = self._info()
-        return info.settings.dim if info else self.dim
 
     def _fresh_index(self) -> FlatIndex:
         """The index with everything in it that any program has written by now."""
@@ -369,10 +369,19 @@ class Collection:
             compatibility.refuse_other_name(self.name, self._settings, spec.name)
             compatibility.refuse_other_weights(self.name, self._settings, spec)
 
-    def _learn_dim(self, dim: int) -> None:
-        if self._settings.dim is None:
-            self._settings = replace(self._settings, dim=dim)
-            self._store.configure(self.name, self._settings)
+    @contextmanager
+    def _learning(self, dim: int) -> Iterator[None]:
+        """One transaction, in which a collection of no length yet takes this one; rows that are refused leave none behind."""
+        if self._info() is None and self._settings.model is not None:
+            _ = self.embedder  # loaded, or even fetched, before other writers have to wait
+        with self._store.atomic():
+            self._create_if_new()
+            settings = self.info().settings  # as the file has it: another program may have been first
+            if settings.dim is None:
+                settings = replace(settings, dim=dim)
+                self._store.configure(self.name, settings)
+            yield
+        self._settings = settings
 
     def _embedder_for_writing(self) -> Embedder:
         """The embedder; a collection begun by another program learns here what makes its vectors from now on."""
@@ -381,11 +390,11 @@ class Collection:
             self._store.configure(self.name, self._settings)
         return self.embedder
 
-    def _refuse_another(self, model: Given, dim: int | None) -> None:
-        compatibility.refuse_other_dim(self.name, self._settings, dim)
-        if isinstance(model, AsStored) or model == self._settings.model:
+    def _refuse_another_model(self, stored: Settings) -> None:
+        model = self._asked
+        if isinstance(model, AsStored) or model == stored.model:
             return
-        if model is not None and self._settings.model is not None:
+        if model is not None and stored.model is not None:
             folder = Path(model).is_dir()  # which model its weights are, only they can tell
             model = self._db.embedder(model, self._precision).spec.name if folder else registry.canonical(model)
-        compatibility.refuse_other_name(self.name, self._settings, model)
+        compatibility.refuse_other_name(self.name, stored, model)

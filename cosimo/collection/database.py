@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..core import config, registry
-from ..core.errors import CollectionError, UnreadableSource
+from ..core.errors import CollectionError, ConfigError, StoreError, UnreadableSource
 from .arguments import AS_STORED, Given
 from .collection import Collection
 
@@ -37,6 +37,8 @@ def open(
     ------
     StoreError : not a database, no permission, or a missing file with `create=False`
     """
+    if not isinstance(address, str | Path | None):
+        raise StoreError(f"a database is opened by its path or address, not {address!r}; give a string or a Path")
     path = str(address) if address is not None else str(_own_file(create and not read_only))
     store = registry.store_class(path)(path, read_only=read_only, create=create, busy_timeout=busy_timeout)
     return Database(store, path)
@@ -50,7 +52,7 @@ def embed(contents: Content | Sequence[Content], *, model: str | None = None, ro
     (n, dim) float32, in the order given; one text gives (1, dim)
     """
     many = [contents] if isinstance(contents, str | bytes) else list(contents)
-    return load_embedder(model or config.default_model()).embed(many, role=role).vectors
+    return load_embedder(config.default_model() if model is None else model).embed(many, role=role).vectors
 
 
 def read(
@@ -90,7 +92,8 @@ def read(
     UnreadableSource : nothing there, or not what `format` says
     """
     from ..sources.files import Files
-    from ..sources.tables import ENDINGS, Query, Table
+    from ..sources.queries import Query
+    from ..sources.tables import ENDINGS, Table
 
     if sql is not None:
         return Query(
@@ -118,9 +121,12 @@ def load_embedder(model: str, *, precision: str | None = None) -> Embedder:
     Raises
     ------
     ModelNotFound : no such model, or its weights are not here and cannot be fetched
+    ConfigError : a precision for a model that is not local
     """
     adapter, rest = registry.embedder_class(model)
     options = {"precision": precision} if precision else {}
+    if precision and registry.split(model)[0] != "local":
+        raise ConfigError(f"a precision can be chosen for local models alone, which '{model}' is not; leave it out")
     embedder: Embedder = adapter(rest, **options)
     return embedder
 
@@ -128,8 +134,21 @@ def load_embedder(model: str, *, precision: str | None = None) -> Embedder:
 def _own_file(create: bool) -> Path:
     path = config.database_path()
     if create:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     return path
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that holds a database of the user's own.
+
+    Raises
+    ------
+    StoreError : the system does not allow it
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {folder}: {error.strerror}; name a database elsewhere with -d") from error
 
 
 class Database:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 
+from .errors import DataError
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """The text with every lone surrogate replaced by U+FFFD: half a character has no UTF-8, and no database takes it."""
+    """The text with every lone surrogate replaced by U+FFFD: half a character has no UTF-8, and no database takes it.
+
+    Raises
+    ------
+    DataError : something else than a string, an integer id for one
+    """
+    if not isinstance(text, str):
+        raise DataError(f"ids and texts must be strings, not {text!r}; use str()")
     if text.isascii():
         return text
     try:

@@ -13,15 +13,23 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reporting(work: Iterable[Any], report: Callable[[Any], None] | None, unit: str) -> Iterator[Callable[[Any], None]]:
-    """The caller's own `report`, or else a bar with rate and remaining time that follows `.committed` of what it is given.
+    """The caller's own `report`, or else a bar with rate and remaining time.
 
-    `work` tells the total where it has a `size` (our sources) or a length.
+    The bar follows `.committed` and `.empty` of what it is given. `work` tells the total where it has a `size` (our sources)
+    or a length.
     """
     if report is not None:
         yield report
+        return
+    if sys.stderr is None:  # closed, or a program without a console on Windows: tqdm would fail on it
+        yield lambda _: None
         return
     from tqdm import tqdm
 
     total = (getattr(work, "size", None) or length_hint(work) or None) if sys.stderr.isatty() else None
     with tqdm(total=total, unit=f" {unit}", delay=1, disable=None, leave=False, dynamic_ncols=True) as bar:
-        yield lambda done: bar.update(done.committed + done.empty - bar.n) and None
+
+        def follow(done: Any) -> None:
+            bar.update(done.committed + done.empty - bar.n)
+
+        yield follow

@@ -46,6 +46,8 @@ def canonical(name: str) -> str:
 
 def split(name: str) -> tuple[str, str]:
     """A model's name as (adapter, rest): `fake:256` → ("fake", "256"); names without a prefix are local models."""
+    if not name.strip():
+        raise ModelNotFound("the name of the model is empty; write one, or leave it out to get the default")
     prefix, colon, rest = name.partition(":")
     if colon and prefix in EMBEDDERS:
         return prefix, rest

@@ -90,12 +90,16 @@ class File:
             return self._probed("ro&immutable=1")
 
     def _check_path(self, path: Path, create: bool) -> None:
+        if "\0" in self.name:
+            raise StoreError(f"{self.name!r} cannot be the name of a file: it holds a NUL; name another")
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be read
             raise StoreError(f"{path} is a folder, not a database; name a file in it")
         if os.path.lexists(path):
+            if not os.path.exists(path) and os.path.islink(path):  # noqa: PTH110, PTH114 - as above
+                raise StoreError(f"{path} is a link that leads nowhere; remove it or name another file")
             return
         if self.read_only or not create:
-            raise StoreError(f"there is no database at {path}; check the path given with -d")
+            raise StoreError(f"there is no database at {path}; check the path, or add something to make it")
         if not path.parent.is_dir():
             raise StoreError(f"cannot create {path}: there is no folder {path.parent}; create it first")
 
@@ -184,10 +188,16 @@ class File:
             self.execute("SAVEPOINT cosimo" if nested else "BEGIN IMMEDIATE")
             try:
                 yield
+                self._still_there()
                 self.execute("RELEASE cosimo" if nested else "COMMIT")
             except BaseException:
                 self._undo(nested)
                 raise
+
+    def _still_there(self) -> None:
+        """A file that is deleted while open takes every write and keeps none: better to stop."""
+        if self.path is not None and not os.path.lexists(self.path):
+            raise StoreError(f"{self.name} was removed or renamed by another program meanwhile; open it again")
 
     def _in_transaction(self) -> bool:
         with self.translating():
@@ -270,13 +280,15 @@ class File:
             case sqlite3.SQLITE_NOTADB:
                 return Corrupt(f"{name} is not a SQLite database; name another file with -d")
             case sqlite3.SQLITE_CORRUPT:
-                return Corrupt(f"{name} is damaged ({error}); restore a backup, or see what can be saved: cosimo check")
+                return Corrupt(f"{name} is damaged ({error}); restore a backup, or save what can be read: cosimo export")
             case sqlite3.SQLITE_FULL:
                 return StoreError(f"no space left for {name}: the last batch was not stored; free some and run this again")
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
                 return StoreError(f"{name} cannot be written: it is read-only here; copy it or change its permissions")
             case sqlite3.SQLITE_CANTOPEN:
                 return StoreError(f"{name} cannot be opened; check that you may read it and write into its folder")
+            case sqlite3.SQLITE_IOERR:
+                return StoreError(f"the system cannot read or write {name} ({error}); check the disk and limits on file sizes")
             case sqlite3.SQLITE_TOOBIG:
                 return StoreError(f"{name} cannot hold a value this large (SQLite's limit is 1 GB); nothing of it was stored")
         return StoreError(f"{name}: {error}")

@@ -34,11 +34,6 @@ def terms(text: str) -> list[str]:
     return list(found)
 
 
-def has_cjk(text: str) -> bool:
-    """True where the text holds a CJK character."""
-    return bool(_RUN.search(text))
-
-
 def cjk_share(text: str) -> float:
     """Share of the text's letters that are CJK, 0 to 1."""
     letters = sum(len(run) for run in _WORD.findall(text))

@@ -17,8 +17,6 @@ import numpy as np
 from .errors import BadVector, DimensionMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
     from .types import Metric, Scores, Vector, Vectors
@@ -56,7 +54,8 @@ def checked(vectors: ArrayLike, dim: int | None = None) -> Vectors:
     DimensionMismatch : another length than `dim`
     """
     try:
-        array = np.atleast_2d(np.ascontiguousarray(vectors, dtype=np.float32))
+        with np.errstate(over="ignore"):  # beyond float32: infinity, refused below
+            array = np.atleast_2d(np.ascontiguousarray(vectors, dtype=np.float32))
     except (TypeError, ValueError) as error:
         raise BadVector("vectors must be one list of numbers each, all of the same length") from error
     if array.ndim != 2 or array.shape[1] == 0:
@@ -65,7 +64,7 @@ def checked(vectors: ArrayLike, dim: int | None = None) -> Vectors:
         raise DimensionMismatch(f"expected vectors of length {dim}, got {array.shape[1]}")
     if not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise BadVector(f"vector {row} holds NaN, infinity or a number beyond float32; nothing was stored")
+        raise BadVector(f"vector {row} holds NaN, infinity or a number beyond float32; replace or leave it out")
     return array
 
 
@@ -140,8 +139,3 @@ def top_k(scores: Scores, k: int) -> NDArray[np.int64]:
     else:
         chosen = np.arange(len(scores))
     return chosen[np.argsort(-scores[chosen], kind="stable")].astype(np.int64)
-
-
-def stacked(vectors: Sequence[Vector], dim: int) -> Vectors:
-    """A list of vectors as one (n, dim) matrix; an empty list gives (0, dim)."""
-    return np.stack(vectors).astype(np.float32, copy=False) if vectors else np.empty((0, dim), np.float32)

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import ConfigError
+from .recipe import ELSEWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     Weights = Mapping[str, NDArray[Any]]
+    Array = Callable[[str], NDArray[np.float32]]
 
 ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "relu": "", "silu": "", "swish": ""}
 MASKED = np.float32(-10_000.0)  # exp() of it is 0 in float32 and bf16, and float16 holds it
@@ -40,16 +42,14 @@ class Bert:
     def __init__(self, config: Mapping[str, Any], weights: Weights, *, int8: bool = False) -> None:
         from openvino import opset13 as op
 
+        check(config)
         self.op = op
         self.int8 = int8
         self.config = config
-        self.weights = weights
-        self.prefix = _prefix(weights)
+        self._array = named(weights)
         self.heads = int(config["num_attention_heads"])
         self.width = int(config["hidden_size"])
         self.eps = float(config.get("layer_norm_eps", 1e-12))
-        if config.get("hidden_act", "gelu") not in ACTIVATIONS:
-            raise ConfigError(f"the activation '{config['hidden_act']}' is not one that cosimo runs; use sentence-transformers")
 
     def tokens(self, ids: Any, mask: Any) -> Any:
         """Vectors of every token, (batch, n, width), from ids (batch, n) and a mask (batch, n) of 1.0 and 0.0."""
@@ -62,25 +62,15 @@ class Bert:
         unit, scale, shift = state
         return op.add(op.multiply(unit, op.constant(scale)), op.constant(shift))
 
-    def _array(self, name: str) -> NDArray[Any]:
-        try:
-            return self.weights[self.prefix + name].astype(np.float32, copy=False)
-        except KeyError as error:
-            raise ConfigError(f"the weights hold no {name}: not the model that config.json describes") from error
-
     def _embedding(self, ids: Any) -> Any:
         """Word + position + type, normalised. The last two are one table: the type is always 0."""
         op = self.op
-        table = self._array("embeddings.position_embeddings.weight")
-        if self.prefix + "embeddings.token_type_embeddings.weight" in self.weights:
-            table = table + self._array("embeddings.token_type_embeddings.weight")[0]
-        if self.config.get("model_type", "bert") != "bert":  # RoBERTa's first row is for what follows its padding
-            table = table[int(self.config.get("pad_token_id", 1)) + 1 :]
+        table = positions(self.config, self._array)
         length = op.gather(op.shape_of(ids, "i32"), op.constant(np.array([1], np.int32)), op.constant(np.int32(0)))
         zero, one = (op.constant(np.array([n], np.int32)) for n in (0, 1))
-        positions = op.slice(op.constant(table), zero, length, one, zero)  # (n, width)
+        places = op.slice(op.constant(table), zero, length, one, zero)  # (n, width)
         words = op.gather(self._constant(self._array("embeddings.word_embeddings.weight")), ids, op.constant(np.int32(0)))
-        return self._norm(op.add(words, positions), "embeddings.LayerNorm")
+        return self._norm(op.add(words, places), "embeddings.LayerNorm")
 
     def _constant(self, array: NDArray[Any]) -> Any:
         """A constant on the memory of the file, where its layout allows."""
@@ -130,7 +120,7 @@ class Bert:
         return self.op.relu(values) if kind == "relu" else self.op.swish(values)
 
     def _attention(self, state: Any, name: str, ignored: Any) -> Any:
-        """softmax(q kᵀ) v a head, (batch, n, width). Spelled out: the fused operator was 3-40% slower (decision 0002)."""
+        """softmax(q kᵀ) v a head, (batch, n, width). Spelled out: the fused operator was slower (decision 0002)."""
         op = self.op
         size = self.width // self.heads
         query, key, value = (
@@ -148,10 +138,49 @@ class Bert:
         return op.transpose(parts, op.constant(np.array([0, 2, 1, 3])))
 
 
-def _prefix(weights: Weights) -> str:
-    """What stands before `embeddings.` in this file: nothing, `bert.`, `roberta.`, …"""
+def check(config: Mapping[str, Any]) -> None:
+    """Refuse a configuration that would be computed wrongly.
+
+    Raises
+    ------
+    ConfigError : an activation that is not known here, or a number that is missing
+    """
+    for name in ("num_attention_heads", "num_hidden_layers", "hidden_size"):
+        if not isinstance(config.get(name), int):
+            raise ConfigError(f"config.json names no {name}: not a BERT model; {ELSEWHERE}")
+    if config.get("hidden_act", "gelu") not in ACTIVATIONS:
+        raise ConfigError(f"the activation '{config['hidden_act']}' is not one that cosimo computes; {ELSEWHERE}")
+
+
+def named(weights: Weights) -> Array:
+    """A function from a name to its array in float32, whatever stands before the names: nothing, `bert.`, `roberta.`, …
+
+    Raises
+    ------
+    ConfigError : now or when called, an array that is not there
+    """
     key = "embeddings.word_embeddings.weight"
-    for name in weights:
-        if name.endswith(key):
-            return name.removesuffix(key)
-    raise ConfigError(f"the weights hold no {key}: not a BERT model; run it with: pip install sentence-transformers")
+    prefix = next((name.removesuffix(key) for name in weights if name.endswith(key)), None)
+    if prefix is None:
+        raise ConfigError(f"the weights hold no {key}: not a BERT model; {ELSEWHERE}")
+
+    def array(name: str) -> NDArray[np.float32]:
+        try:
+            return weights[prefix + name].astype(np.float32, copy=False)
+        except KeyError as error:
+            raise ConfigError(f"the weights hold no {name}: not the model that config.json describes") from error
+
+    return array
+
+
+def positions(config: Mapping[str, Any], array: Array) -> NDArray[np.float32]:
+    """What is added to the words at each place, (places, width): positions and the type, which is always 0."""
+    table = array("embeddings.position_embeddings.weight")
+    if table.shape[1] != config["hidden_size"]:
+        said = config["hidden_size"]
+        raise ConfigError(f"config.json says {said} numbers a token, the weights hold {table.shape[1]}; fetch the model again")
+    if config.get("type_vocab_size", 2):
+        table = table + array("embeddings.token_type_embeddings.weight")[0]
+    if config.get("model_type", "bert") != "bert":  # RoBERTa's first rows are for padding
+        table = table[int(config.get("pad_token_id", 1)) + 1 :]
+    return table

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.registry import canonical
@@ -49,7 +48,9 @@ class Entry:
 @cache
 def known() -> tuple[Entry, ...]:
     """Every model of the catalogue, in the order of the file."""
-    table = tomllib.loads(files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8"))
+    import tomllib
+
+    table = tomllib.loads(Path(__file__).with_name("catalog.toml").read_text(encoding="utf-8"))
     return tuple(_entry(row) for row in table["model"])
 
 

@@ -70,35 +70,34 @@ class Engine:
     Parameters
     ----------
     recipe, revision : the model, and the SHA-256 of its weights
-    precision : float32, bf16 or int8
-    threads : processors to use; None for all
-    streams : batches at a time; None for one a processor, which is fastest for many, and slower to load
+    precision : auto (bf16 where the processor has it, else float32), float32, bf16 or int8
+    threads : processors to use, a batch on each; None for all
 
     Raises
     ------
     ConfigError : this processor lacks the precision; weights that do not fit
     """
 
-    def __init__(
-        self, recipe: Recipe, revision: str, *, precision: str, threads: int | None = None, streams: int | None = None
-    ) -> None:
+    def __init__(self, recipe: Recipe, revision: str, *, precision: str, threads: int | None = None) -> None:
         core = openvino().Core()
+        if precision == "auto":
+            precision = "bf16" if has_bf16() else "float32"
         if precision == "bf16" and not has_bf16():
             raise ConfigError("this processor computes no bf16 of its own; use float32 or int8")
         threads = threads or _cores()
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "NUM_STREAMS": min(streams or threads, threads),  # two threads on one batch were 12% slower than two batches
+            "NUM_STREAMS": threads,  # two threads on one batch were 12% slower than two batches
             "INFERENCE_NUM_THREADS": threads,
-            # The fused attention kernel was 25% slower than matrix products and a softmax on short texts and 3% on long
-            # ones, and takes 40 ms more to load.
+            # The fused attention kernel was 25-40% slower than matrix products and a softmax on short texts and 3-10% on
+            # long ones, and takes 40 ms more to load.
             "SNIPPETS_MODE": "DISABLE",
         }
         if precision == "int8":
             settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 32
         name = f"{recipe.folder.name}-{_fingerprint(recipe, revision, settings, core)}.blob"
         self._model = _compiled(core, config.compiled_dir() / name, recipe, settings, int8=precision == "int8")
-        self._queue = openvino().AsyncInferQueue(self._model, settings["NUM_STREAMS"])
+        self._queue = openvino().AsyncInferQueue(self._model, threads)
         self._queue.set_callback(_store)
         self._lock = Lock()
 
@@ -156,7 +155,7 @@ def _compiled(core: Any, path: Path, recipe: Recipe, settings: dict[str, Any], *
 
 
 def _opened(path: Path) -> NDArray[np.uint8] | None:
-    """The pages of a kept model, or None where there is none or its sum is wrong: OpenVINO would crash on damage."""
+    """The pages of a kept model, or None where there is none or its sum is wrong: OpenVINO loads damage unnoticed."""
     try:
         pages = np.memmap(path, np.uint8, mode="c")
     except (OSError, ValueError):  # not there, not readable, or empty

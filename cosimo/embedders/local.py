@@ -1,4 +1,4 @@
-"""Local: texts → vectors on this machine's processor, without torch. Finds the model, reads texts, hands ids to the engine."""
+"""Local: texts → vectors on this machine's processor, without torch. Finds the model, reads texts; others compute."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .tokens import Tokenizer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..core.types import Content, Role
+    from ..core.types import Content, Role, Vectors
     from .engine import Engine
-    from .tokens import Tokens
+    from .plain import Plain
 
-    Numbered = tuple[list[int], list[list[int]]]
+    Window = tuple[list[int], list[list[int]]]
 
 WINDOW = 1024  # texts tokenised at a time, while the ones before are computed
 PRECISIONS = ("auto", "float32", "bf16", "int8")
-FEW = 128  # tokens of a call up to which auto means float32: 20 ms at most, exact, and the same on every machine
+FEW = 128  # tokens of a call that numpy computes: exact, the same on every machine, and done before an engine is loaded
 
 
 class LocalEmbedder:
@@ -53,7 +53,6 @@ class LocalEmbedder:
         self._precision = precision or config.precision()
         if self._precision not in PRECISIONS:
             raise ConfigError(f"no precision is called '{self._precision}'; known: {', '.join(PRECISIONS)}")
-        self._engines: dict[str, Engine] = {}
         self._threads = threads
         self._given = name
 
@@ -92,12 +91,7 @@ class LocalEmbedder:
         vectors = np.empty((len(order), self.spec.dim), np.float32)
         sizes: list[int] = []
         cut: set[str] = set()
-        if len(order) <= FEW:
-            few = self._tokens(order, 0, self._tokenizer.read(order), sizes, cut)
-            if order:
-                self._engine(sum(sizes)).run([few], vectors)
-        else:
-            self._engine(FEW + 1).run(self._windows(order, sizes, cut), vectors)
+        self._compute(self._windows(order, sizes, cut), sizes, vectors)
         place = {text: number for number, text in enumerate(order)}
         rows = np.fromiter((place[text] for text in texts), np.int64, len(texts))
         return Embedded(vectors[rows], sum(sizes), [number for number, text in enumerate(texts) if text in cut])
@@ -108,25 +102,39 @@ class LocalEmbedder:
 
     def close(self) -> None:
         """Let go of the compiled model; the next text compiles it again."""
-        self._engines.clear()
+        for kept in ("_engine", "_plain"):
+            self.__dict__.pop(kept, None)
+
+    def _compute(self, windows: Iterator[Window], sizes: list[int], vectors: Vectors) -> None:
+        """Fill `vectors`: in numpy where the first window is all there is and small, else with the engine."""
+        if len(vectors) <= FEW:
+            windows = iter(read := list(windows))
+            if 0 < sum(sizes) <= FEW and self._exact:
+                vectors[:] = self._plain.run(read[0][1])
+                return
+        if len(vectors):
+            self._engine.run(windows, vectors)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer(self._folder, self._recipe.max_tokens, lower=self._recipe.lower)
 
-    def _engine(self, tokens: int) -> Engine:
-        """The compiled model for a call of this many tokens."""
-        from .engine import Engine, has_bf16
+    @property
+    def _exact(self) -> bool:
+        """True where numpy may compute a few tokens: float32 is wanted or allowed, and the graph is ours."""
+        return self._precision in ("auto", "float32") and self._recipe.weights.name == recipe.WEIGHTS
 
-        kind = self._precision
-        if kind == "auto":
-            kind = "few" if tokens <= FEW else "bf16" if has_bf16() else "float32"
-        if kind not in self._engines:
-            precision, streams = ("float32", 1) if kind == "few" else (kind, None)
-            self._engines[kind] = Engine(
-                self._recipe, self.spec.revision, precision=precision, threads=self._threads, streams=streams
-            )
-        return self._engines[kind]
+    @cached_property
+    def _plain(self) -> Plain:
+        from .plain import Plain
+
+        return Plain(self._recipe)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from .engine import Engine
+
+        return Engine(self._recipe, self.spec.revision, precision=self._precision, threads=self._threads)
 
     def _texts(self, contents: Sequence[Content], role: Role) -> list[str]:
         prompt = self.spec.prompts.get(role, "")
@@ -137,20 +145,20 @@ class LocalEmbedder:
             texts.append(content if content.startswith(prompt) else prompt + content)
         return texts
 
-    def _windows(self, order: list[str], sizes: list[int], cut: set[str]) -> Iterator[Numbered]:
-        """Some texts at a time; the next ones are tokenised while these are computed."""
+    def _windows(self, order: list[str], sizes: list[int], cut: set[str]) -> Iterator[Window]:
+        """(positions in `order`, token ids) of some texts at a time; the next are tokenised while these are computed.
+
+        What there is to report is noted in `sizes` and `cut` on the way.
+        """
         from concurrent.futures import ThreadPoolExecutor
 
+        read = self._tokenizer.read
         with ThreadPoolExecutor(1) as ahead:
-            coming = ahead.submit(self._tokenizer.read, order[:WINDOW])
+            coming = ahead.submit(read, order[:WINDOW])
             for start in range(0, len(order), WINDOW):
                 found = coming.result()
-                coming = ahead.submit(self._tokenizer.read, order[start + WINDOW : start + 2 * WINDOW])
-                yield self._tokens(order, start, found, sizes, cut)
-
-    @staticmethod
-    def _tokens(order: list[str], start: int, found: list[Tokens], sizes: list[int], cut: set[str]) -> Numbered:
-        """(positions in `order`, token ids), with what there is to report noted in `sizes` and `cut`."""
-        sizes.extend(len(tokens.ids) for tokens in found)
-        cut.update(order[start + number] for number, tokens in enumerate(found) if tokens.cut)
-        return list(range(start, start + len(found))), [tokens.ids for tokens in found]
+                if start + WINDOW < len(order):
+                    coming = ahead.submit(read, order[start + WINDOW : start + 2 * WINDOW])
+                sizes.extend(len(tokens.ids) for tokens in found)
+                cut.update(order[start + number] for number, tokens in enumerate(found) if tokens.cut)
+                yield list(range(start, start + len(found))), [tokens.ids for tokens in found]

@@ -66,8 +66,11 @@ def read(folder: Path) -> Recipe:
     ConfigError : a file is damaged, or asks for what only sentence-transformers can do
     """
     config = _json(folder / "config.json")
-    if not isinstance(config.get("hidden_size"), int):
+    width, heads = config.get("hidden_size"), config.get("num_attention_heads", 1)
+    if not isinstance(width, int):
         raise ConfigError(f"{folder / 'config.json'} names no hidden_size: not a model of this kind; {ELSEWHERE}")
+    if not isinstance(heads, int) or heads < 1 or width % heads:
+        raise ConfigError(f"{folder / 'config.json'} divides {width} numbers among {heads} heads; fetch the model again")
     pooling, dense, normalized = _modules(folder)
     body = _json(folder / "sentence_bert_config.json", optional=True)
     return Recipe(
@@ -91,7 +94,7 @@ def _json(path: Path, *, optional: bool = False) -> dict[str, Any]:
             return {}
         raise ModelNotFound(f"{path.parent} holds no model: {path.name} is missing") from error
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
+        raise ConfigError(f"cannot read {path}: {error}; fetch the model again") from error
     if not isinstance(found, dict):
         raise ConfigError(f"{path} is not what a model's folder holds: expected an object")
     return found
@@ -118,7 +121,9 @@ def _window(folder: Path, config: Mapping[str, Any], body: Mapping[str, Any]) ->
     asked = body.get("max_seq_length")
     if asked is None:
         asked = _json(folder / "tokenizer_config.json", optional=True).get("model_max_length", rows)
-    return max(1, min(rows, int(min(float(asked), 1e9))))  # tokenizers write 1e30 for "no limit"
+    if isinstance(asked, bool) or not isinstance(asked, int | float) or not asked >= 1:
+        raise ConfigError(f"{folder} asks for a window of {asked!r} tokens; write a number of at least 3 as max_seq_length")
+    return min(rows, int(min(asked, 1e9)))  # tokenizers write 1e30 for "no limit"
 
 
 def _modules(folder: Path) -> tuple[tuple[str, ...], tuple[Dense, ...], bool]:
@@ -180,6 +185,10 @@ def _prompts(folder: Path) -> dict[str, str]:
     """The text before a query and before a document, where the model has one."""
     config = _json(folder / "config_sentence_transformers.json", optional=True)
     named = config.get("prompts") or {}
+    if not isinstance(named, dict) or not all(isinstance(text, str) for text in named.values()):
+        raise ConfigError(
+            f"{folder / 'config_sentence_transformers.json'} has prompts that are not text; fetch the model again"
+        )
     fallback = named.get(config.get("default_prompt_name") or "", "")
     found = {role: next((named[name] for name in names if name in named), fallback) for role, names in _ROLES.items()}
     return {role: text for role, text in found.items() if text}

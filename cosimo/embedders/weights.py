@@ -21,7 +21,7 @@ from uuid import uuid4
 from ..core import config
 from ..core.errors import ConfigError, ModelNotFound
 from ..core.registry import canonical
-from . import catalog, download
+from . import catalog
 from .recipe import ONNX, WEIGHTS
 
 PARTIAL = ".partial-"  # downloads that are not finished; never looked into
@@ -168,24 +168,26 @@ def _complete(folder: Path) -> bool:
 
 def _download(name: str, work: Path, folder: Path, *, progress: bool) -> None:
     """Files of the model in `work`, from the first source that has them, verified."""
+    from . import download  # not at the top: it takes 15 ms of a start that fetches nothing
+
     entry = catalog.entry(name)
     reasons = []
     for source in download.sources(name, entry):
         try:
             source.fetch(work, progress=progress)
-            _verify(work, entry)
-            return
+            if _complete(work):
+                _verify(work, entry)
+                return
+            reasons.append(f"{source.title}: no config.json, tokenizer.json and {WEIGHTS}")
         except download.Unavailable as error:
             reasons.append(f"{source.title}: {error}")
-            _empty(work)
-    hint = f"put config.json, tokenizer.json and {WEIGHTS} of {name} into {folder}"
+        _empty(work)
+    hint = f"put its files (config.json, tokenizer.json, {WEIGHTS}, modules.json, 1_Pooling/config.json) into {folder}"
     why = "; ".join(reasons) or "no network was allowed"
     raise ModelNotFound(f"{name} could not be fetched ({why}); {hint}")
 
 
 def _verify(work: Path, entry: catalog.Entry | None) -> None:
-    if not _complete(work):
-        raise download.Unavailable(f"it holds no config.json, tokenizer.json and {WEIGHTS}")
     if entry and entry.sha256 and sha256(work / entry.weights) != entry.sha256:
         raise ConfigError(
             f"what was fetched as {entry.name} has not the published SHA-256; it was removed, try another network"

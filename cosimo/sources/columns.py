@@ -41,6 +41,10 @@ class Columns:
     Parameters
     ----------
     id_column, text_columns, metadata_columns : names; None means the rule above
+
+    Raises
+    ------
+    UnreadableSource : text columns are named, but none
     """
 
     def __init__(
@@ -50,6 +54,8 @@ class Columns:
         text_columns: Sequence[str] | None = None,
         metadata_columns: Sequence[str] | None = None,
     ) -> None:
+        if text_columns is not None and not text_columns:
+            raise UnreadableSource("the list of text columns is empty; name at least one, or leave it out")
         self._id = id_column
         self._text = text_columns
         self._metadata = tuple(metadata_columns or ())
@@ -179,12 +185,13 @@ def as_text(value: Any) -> str:
 
 def _id_text(value: Any, name: str) -> str:
     if isinstance(value, bytes | list | dict):
-        raise BadRow(
-            f"its id '{name}' is a {'list' if isinstance(value, list) else type(value).__name__}, not a text or number"
-        )
+        kind = {bytes: "binary", list: "a list"}.get(type(value), "an object")
+        raise BadRow(f"its id '{name}' is {kind}, not a text or number")
     id = storable(as_text(value))
     if not id:
         raise BadRow(f"its id '{name}' is empty")
+    if "\0" in id:
+        raise BadRow(f"its id '{name}' holds a NUL, which databases cannot store")
     return id
 
 

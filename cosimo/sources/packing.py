@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ONE_MORE = 1.0  # what another passage costs: as much as a cut between words
+ONE_MORE = 1.0  # what another passage costs; the costs of cuts are in pieces.py
 SHORT = 0.5  # what an almost empty passage costs beyond that: rather two of 150 tokens than 254 and 46
 
 
@@ -25,7 +25,7 @@ def pack(
 ) -> list[Run]:
     """The cheapest way to put pieces, in order, into passages of at most `room` tokens.
 
-    Filling each passage before starting the next, as splitters do, leaves a remainder before every heading: 8% of the
+    Filling each passage before starting the next, as splitters do, leaves a remainder before every heading: 7% of the
     passages of 472 articles had fewer than 16 tokens. This looks at all ways at once, in pieces × pieces a passage steps.
 
     Parameters

@@ -52,7 +52,7 @@ def cut_all(
     max_tokens : the most that `count` may say of a passage; `room` knows it for a model. A single character of more tokens is
         a passage all the same
     overlap : tokens that a passage may repeat from the one before: whole sentences, never across a heading. None by default:
-        it made nothing easier to find (docs/decisions/0005-passages.md)
+        it made nothing easier to find (docs/decisions/0007-passages.md)
     headings : leave room for the path of headings, which `reading` puts before the text; a path longer than a quarter of the
         window loses its first parts
 
@@ -69,7 +69,7 @@ def cut_all(
     space = max_tokens - special
     if space < 1 or not 0 <= overlap < space:
         raise DataError(
-            f"a window of {max_tokens} tokens, {special} of them special, leaves no room beside {overlap} repeated ones"
+            f"a window of {max_tokens} tokens ({special} special) has no room for an overlap of {overlap}; ask for less"
         )
     given = [document if isinstance(document, Document) else Document("", document) for document in documents]
     texts = [storable(document.content) if isinstance(document.content, str) else "" for document in given]

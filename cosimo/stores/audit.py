@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .schema import State
 
 PAGE = 500  # rows looked at in one go
+AGAIN = "delete the row and embed its text again"  # embedding alone would find the text unchanged
+ORPHANS = "no search finds them, and deleting them from the table embeddings loses nothing else"
 
 
 def repair(file: File) -> None:
@@ -58,7 +60,7 @@ def _orphans(file: File) -> Iterator[Finding]:
         " (SELECT id FROM collections) GROUP BY 1"
     )
     for number, rows in file.rows(sql):
-        yield Finding("orphan", None, None, f"{rows} rows belong to collection number {number}, which does not exist")
+        yield Finding("orphan", None, None, f"{rows} rows belong to collection number {number}, which is gone; {ORPHANS}")
 
 
 def _rows(file: File, state: State, number: int, collection: str) -> Iterator[Finding]:
@@ -94,16 +96,16 @@ def _faults(
         yield "id", f"the id {id!r} is not text, so the row cannot be found; give it another"
     if not isinstance(embedding, bytes) or len(embedding) != 4 * dim:
         held = f"{len(embedding)} bytes" if isinstance(embedding, bytes) else "no bytes"
-        yield "vector", f"the vector has {held} where {4 * dim} ({dim} floats) belong; embed the row again"
+        yield "vector", f"the vector has {held} where {4 * dim} ({dim} floats) belong; {AGAIN}"
     else:
         vector = np.frombuffer(embedding, "<f4")
         if not np.isfinite(vector).all():
-            yield "vector", "the vector holds NaN or infinity; embed the row again"
+            yield "vector", f"the vector holds NaN or infinity; {AGAIN}"
         elif not vector.any():
-            yield "zero", "the vector is all zeros, so no search finds the row"
+            yield "zero", f"the vector is all zeros, so no search finds the row; {AGAIN}, or leave it"
     stored = blob if content is None else content
     if stored is not None and hash is not None and content_hash(stored) != hash:
-        yield "stale", "the text is not the one that was embedded; embed the row again"
+        yield "stale", f"the text is not the one that was embedded; {AGAIN}"
     from .rows import known_metadata
 
     if metadata is not None and known_metadata(metadata) is None:

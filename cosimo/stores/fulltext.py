@@ -98,12 +98,6 @@ def search(file: File, text: Text, terms: Sequence[str]) -> Iterator[tuple[int, 
         yield from block
 
 
-def matched(content: str, terms: Sequence[str]) -> list[str]:
-    """Those of the terms that occur in a content as they are written; the index also finds other endings of a word."""
-    folded = content.casefold()
-    return [term for term in terms if term in folded]
-
-
 def _version(file: File, text: Text) -> int | None:
     """The version of the rows that the index holds; None where there is none."""
     if not file.value(f"SELECT 1 FROM {text.schema}.sqlite_master WHERE name = ?", (text.table,)):

@@ -74,7 +74,9 @@ def _matrix(batch: list[Row], dim: int | None) -> Vectors:
     dim = dim or len(batch[0].vector)
     for row in batch:
         if row.vector.shape != (dim,) or not dim:
-            raise DimensionMismatch(f"{row.id!r} has a vector of shape {row.vector.shape}, the collection's are ({dim},)")
+            raise DimensionMismatch(
+                f"{row.id!r} has a vector of shape {row.vector.shape}, the collection's are ({dim},); use another collection"
+            )
     matrix = np.stack([row.vector for row in batch]).astype("<f4", copy=False)
     if not np.isfinite(matrix).all():
         worst = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
@@ -122,6 +124,8 @@ def metadata_json(metadata: Metadata | None) -> str | None:
         pass
     except TypeError as error:
         raise DataError(f"metadata cannot be written as JSON ({error}); use text as keys") from error
+    except RecursionError as error:
+        raise DataError("metadata is nested too deeply to be written as JSON; make it flatter") from error
     try:
         return json.dumps(_without_nan(dict(metadata)), default=str, allow_nan=False)
     except (ValueError, RecursionError) as error:

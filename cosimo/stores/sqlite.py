@@ -295,7 +295,7 @@ class SQLiteStore(Queries):
         Read a page at a time: the file is not held meanwhile, and rows written during the scan may or may not appear.
         """
         with self._collection(collection) as (state, _):
-            page = changes.page_query(state, ROW_COLUMNS, prefix)
+            page = changes.page_query(state, ROW_COLUMNS, storable(prefix))
         after = changes.FIRST
         while True:
             with self._collection(collection) as (_, entry):
@@ -330,7 +330,7 @@ class SQLiteStore(Queries):
     def numbers_with_prefix(self, collection: str, prefix: str) -> Numbers:
         """(n,) int64, ascending: numbers of the rows whose id starts with `prefix` (taken literally)."""
         with self._collection(collection) as (state, entry):
-            return changes.numbers_with_prefix(self._file, state, entry.number, prefix)
+            return changes.numbers_with_prefix(self._file, state, entry.number, storable(prefix))
 
     # --- care ------------------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ def export_rows(rows: Iterable[Row], target: str | Path | BinaryIO, format: str 
     Raises
     ------
     BadVector : a row with NaN or infinity, or of another length than the first; the file is left as it was
-    DataError : the target cannot be written
+    DataError : the target cannot be written, or is a database
     MissingExtra : parquet without pyarrow
     """
     chosen = _format(target, format)
@@ -112,12 +112,21 @@ def _export_npy(rows: Iterable[Row], target: str | Path | BinaryIO) -> int:
         return formats.write_npy(rows, vectors, ids)
 
 
+def _refuse_database(target: Path) -> None:
+    """`cosimo export notes notes.db` must not put the rows in the place of the database, or of any other."""
+    if target.is_file():
+        with target.open("rb") as file:
+            if file.read(16) == b"SQLite format 3\0":
+                raise DataError(f"{target} is a database, which an export would replace; name another file")
+
+
 @contextmanager
 def _replacing(target: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `target` at the end; after an error `target` is as it was."""
     target = target.expanduser()
     try:
         target = target.resolve()  # a link stays a link
+        _refuse_database(target)
         if target.exists() and not stat.S_ISREG(target.stat().st_mode) and not target.is_dir():
             with target.open("wb") as device:  # /dev/null, /dev/stdout: nothing to replace
                 yield device

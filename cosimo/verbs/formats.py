@@ -42,6 +42,8 @@ def _usable(rows: Iterable[Row]) -> Iterator[Row]:
     """The rows, if every vector has the length of the first and only finite numbers."""
     dim = None
     for row in rows:
+        if not len(row.vector):
+            raise BadVector(f"the row '{row.id}' has a damaged vector; delete it or embed it again, then export")
         dim = len(row.vector) if dim is None else dim
         _check(row.vector, dim, f"the row '{row.id}'")
         yield row
@@ -85,7 +87,9 @@ def _row(where: str, fields: dict[str, Any], vector: Vector) -> Row:
         hash = bytes.fromhex(fields.get("content_hash") or "")
         updated = int(fields.get("updated") or 0)
     except (ValueError, TypeError, binascii.Error) as error:
-        raise UnreadableSource(f"{where} cannot be read: {error}; nothing was stored") from error
+        raise UnreadableSource(
+            f"{where} has a metadata, content_blob, content_hash or updated that no export writes; nothing was stored"
+        ) from error
     if not isinstance(content, str | bytes | None) or not isinstance(metadata, dict | None) or len(hash) not in (0, 16):
         raise UnreadableSource(f"{where} has a content, metadata or content_hash of the wrong kind; nothing was stored")
     return Row(
@@ -366,7 +370,7 @@ def _matrix(path: Path) -> Any:
         except ValueError:  # nothing in it to map, or really damaged
             matrix = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise UnreadableSource(f"{path} is not an npy file, or cut off: {str(error).splitlines()[0]}") from error
+        raise UnreadableSource(f"{path} is not an npy file of numbers, or cut off; nothing was stored") from error
     if getattr(matrix, "ndim", 0) != 2 or matrix.dtype.kind not in "fiu":
         raise BadVector(f"{path} does not hold a matrix of numbers, one row a vector; nothing was stored")
     return matrix

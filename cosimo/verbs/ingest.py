@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,7 +32,9 @@ class Added:
     added: int = 0
     updated: int = 0
     unchanged: int = 0
-    empty: int = 0  # no text but white space: not stored, since it would be near to everything and nothing
+    # no text but white space: not stored, since it would be near to everything and nothing. A row stored under that id
+    # before stays, but for `sync`: a query that gives NULLs must not empty a collection
+    empty: int = 0
     removed: int = 0  # `sync` only: their source is gone
     embedded: int = 0  # distinct texts that went through the model
     tokens: int = 0  # read by the model
@@ -82,7 +85,7 @@ def add(
     for batch in _batches(documents, batch_size):
         done = _commit(store, embedder, collection, batch, keep_content, source, done)
         if sync:
-            seen.update(document.id for document in batch)
+            seen.update(document.id for document in batch if not _blank(document.content))
         done = replace(done, seconds=time.monotonic() - started)
         if progress is not None:
             progress(done)
@@ -147,8 +150,10 @@ def cleaned(document: Document) -> Document:
 
     Raises
     ------
-    DataError : an id that is empty, not a string, or cannot be written as UTF-8
+    DataError : no document, or one whose id is empty, not a string, or cannot be written as UTF-8
     """
+    if not isinstance(document, Document):
+        raise DataError(f"what is added must be documents, not {type(document).__name__}; write cosimo.Document(id, text)")
     checked_id(document.id)
     content = document.content
     if isinstance(content, str):
@@ -199,7 +204,6 @@ class _Work:
 
     todo: list[Document]  # new or changed text
     same: list[Document]  # the text is stored already
-    gone: list[str]  # stored before, and now without a text
     empty: int
     hashes: dict[str, bytes]  # id → hash of the text to embed
     contents: dict[bytes, Content]  # distinct texts to embed
@@ -212,7 +216,6 @@ def _sorted(batch: list[Document], known: dict[str, Known]) -> _Work:
     return _Work(
         todo,
         [d for d in texts if d.id in known and known[d.id].hash == hashes[d.id]],
-        [d.id for d in batch if _blank(d.content) and d.id in known],
         len(batch) - len(texts),
         hashes,
         {hashes[d.id]: _content(d) for d in todo},
@@ -231,16 +234,16 @@ def _commit(
     """Bring one batch into the file, in one transaction, and count it."""
     known = store.known(collection, [document.id for document in batch])
     work = _sorted(batch, known)
+    _refuse_bytes(embedder, work.todo)
     vectors, reply = _vectors(store, embedder, collection, work.contents)
     now = int(time.time())
     rows = (
         Row(d.id, vectors[work.hashes[d.id]], d.content if keep_content else None, work.hashes[d.id], d.metadata, now)
         for d in work.todo
     )
-    store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
-    if work.todo or work.gone:
-        with store.atomic():
-            store.delete(collection, work.gone)
+    with store.atomic() if work.todo else nullcontext():
+        store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
+        if work.todo:
             store.put(collection, rows, source=source)
     updated = sum(d.id in known for d in work.todo)
     return replace(
@@ -250,11 +253,17 @@ def _commit(
         updated=done.updated + updated,
         unchanged=done.unchanged + len(work.same),
         empty=done.empty + work.empty,
-        removed=done.removed + len(work.gone),
         embedded=done.embedded + reply.embedded,
         tokens=done.tokens + reply.tokens,
         cut=done.cut + sum(work.hashes[d.id] in reply.cut for d in work.todo),
     )
+
+
+def _refuse_bytes(embedder: Callable[[], Embedder], documents: list[Document]) -> None:
+    """Name the document that a model of texts cannot read: the model itself knows no ids."""
+    first = next((document.id for document in documents if isinstance(document.content, bytes)), None)
+    if first is not None and (spec := embedder().spec).modalities == ("text",):
+        raise DataError(f"the content of '{first}' is binary, and {spec.name} reads text; leave it out or decode it first")
 
 
 class _Reply(NamedTuple):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
-from ..core.errors import NotFound
+from ..core.errors import BadVector, NotFound
 from .search import Query, search
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ def related(
     Raises
     ------
     NotFound : no such id in the collection
+    BadVector : its vector is damaged; one of all zeros is near to nothing, and gives an empty list
     """
     row = store.get(collection, [id]).get(id)
     if row is None:
         raise NotFound(f"no item '{id}' in collection '{collection}'")
+    info = store.info(collection)
+    if len(row.vector) != (info and info.settings.dim) or not isfinite(abs(row.vector).max()):
+        raise BadVector(f"the vector of '{id}' is damaged, so nothing can be near to it; run: cosimo check")
     return search(store, index, collection, Query(vector=row.vector, k=k, prefix=prefix, filter=filter, besides=id))

@@ -43,14 +43,16 @@ def path(*, database: Path | None) -> None:
 @options.stacked(options.database, options.as_json)
 def info(collection: str, *, database: Path | None, as_json: bool) -> None:
     """Describe COLLECTION: model, revision, dimension, prompts, number of items."""
-    from .named import named
+    from ...core.errors import NotFound
 
     with options.opened(database, writing=False) as db:
-        record = _record(named(db, collection).info())
+        record = next((_record(info) for info in db.collections() if info.name == collection), None)
+        if record is None:
+            raise NotFound(f"{db.name} has no collection '{collection}'; see: cosimo collections list")
     if as_json or not output.on_terminal():
         output.line(record)
     else:
-        output.table([[key, str(value)] for key, value in record.items()], ("what", "value"))
+        output.table([[key, output.shown(value)] for key, value in record.items()], ("what", "value"))
 
 
 @collections.command()
@@ -60,7 +62,7 @@ def delete(collection: str, *, database: Path | None, busy_timeout: float) -> No
     """Delete COLLECTION with all its items."""
     with options.opened(database, writing=True, busy_timeout=busy_timeout, create=False) as db:
         gone = db.drop(collection)
-    click.echo(f"{collection}: {gone} items deleted", err=True)
+    click.echo(f"{output.snippet(collection)}: {gone} items deleted", err=True)
 
 
 def _record(info: CollectionInfo) -> dict[str, Any]:

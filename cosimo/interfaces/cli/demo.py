@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
 from . import options, output
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 QUESTIONS = (
-    "run another program and read what it prints",
+    "run a command and capture its output",
     "find the files whose names match a pattern",
     "how long is it between two dates?",
 )
@@ -23,7 +20,9 @@ QUESTIONS = (
     click.option("-c", "--question", "questions", multiple=True, help="Ask this instead; may be repeated."),
     options.number,
     options.model,
-    options.database,
+    click.option(
+        "-d", "--database", type=click.Path(dir_okay=False, path_type=Path), help="SQLite file. [default: one of its own]"
+    ),
     options.as_json,
 )
 def demo(*, questions: tuple[str, ...], number: int, model: str | None, database: Path | None, as_json: bool) -> None:
@@ -31,12 +30,14 @@ def demo(*, questions: tuple[str, ...], number: int, model: str | None, database
 
     A second run embeds nothing and answers at once.
     """
+    from ...collection.database import make_folder
     from ...core.config import demo_path
     from ...sources.docstrings import standard_library
     from .named import named
 
     path = database or demo_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if database is None:
+        make_folder(path.parent)
     with options.opened(path, writing=True) as db:
         collection = named(db, "python", model)
         added = collection.add(list(standard_library()), source="standard library", sync=True)

@@ -69,7 +69,7 @@ def _computed(content: str | bytes, model: str | None, precision: str | None, ro
     from ...collection.database import load_embedder
     from ...core.config import default_model
 
-    reply = load_embedder(model or default_model(), precision=precision).embed([content], role=role)
+    reply = load_embedder(default_model() if model is None else model, precision=precision).embed([content], role=role)
     vector: Vector = reply.vectors[0]
     return vector, bool(reply.cut)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("collection")
 @click.argument("input_path", required=False, type=click.Path(dir_okay=False, allow_dash=True))
 @options.stacked(
-    click.option("--files", type=(click.Path(path_type=Path), str), multiple=True, metavar="DIR GLOB",
+    click.option("--files", type=(click.Path(), str), multiple=True, metavar="DIR GLOB",
                  help="Embed the files below DIR that match GLOB; may be repeated."),
     click.option("--format", "format_", type=click.Choice(["json", "csv", "tsv", "nl"]),
                  help="Format of the input. [default: detected]"),
@@ -95,6 +94,11 @@ def _sources(input_path: str | None, given: dict[str, Any]) -> Iterable[Source]:
     for option, needed in (("binary", "files"), ("everything", "files"), ("attach", "sql")):
         if given[option] and not given[needed]:
             raise click.UsageError(f"--{option} goes with --{needed}.")
+    if any(not folder for folder, _ in given["files"]):  # an empty variable of a script would mean the present folder
+        raise click.UsageError("--files needs the name of a folder; the present one is called '.'.")
+    aliases = [alias for alias, _ in given["attach"]]
+    if len(set(aliases)) < len(aliases):
+        raise click.UsageError("--attach needs a different ALIAS for each file.")
     if given["files"] and given["format_"]:
         raise click.UsageError("--format is for tables, not for --files.")
     if given["binary"] and given["encodings"]:
@@ -116,13 +120,14 @@ def _files(given: dict[str, Any]) -> Iterable[Source]:
 
 def _table(path: str, given: dict[str, Any]) -> Source:
     from ...sources.tables import Table
+    from .inputs import stdin
 
-    where = sys.stdin.buffer if path == "-" else Path(path)
+    where = stdin() if path == "-" else Path(path)
     return Table(where, format=given["format_"], encodings=given["encodings"], **_columns(given))
 
 
 def _query(given: dict[str, Any]) -> Source:
-    from ...sources.tables import Query
+    from ...sources.queries import Query
 
     own = given["database"] or database_path()
     return Query(own if own.exists() else None, given["sql"], attach=dict(given["attach"]), **_columns(given))
@@ -194,4 +199,4 @@ def _summary(collection: Collection, added: Added, source: Source) -> str:
         *((number, f"skipped ({why})") for why, number in source.left_out.items()),
     ]
     said = ", ".join(f"{number:,} {what}" for number, what in counts if number) or "nothing to embed"
-    return f"{collection.name}: {said} ({added.seconds:.1f} s)"
+    return f"{output.snippet(collection.name)}: {said} ({added.seconds:.1f} s)"

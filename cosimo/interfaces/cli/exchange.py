@@ -26,9 +26,12 @@ def export(collection: str, target: str, *, format_: str | None, prefix: str, da
     """
     from .named import named
 
+    if target == "-" and sys.stdout is None:
+        raise click.ClickException("standard output is closed; name a file.")
     with options.opened(database, writing=False) as db:
         count = named(db, collection).export(sys.stdout.buffer if target == "-" else target, format=format_, prefix=prefix)
-        sys.stdout.buffer.flush()
+        if target == "-":
+            sys.stdout.buffer.flush()
     click.echo(f"{count:,} rows", err=True)
 
 
@@ -50,9 +53,10 @@ def import_(
     cosimo import notes notes.parquet -m all-MiniLM-L6-v2
     """
     from ...collection.arguments import AS_STORED
+    from .inputs import stdin
 
     with options.opened(database, writing=True, busy_timeout=busy_timeout) as db:
         known = any(info.name == collection for info in db.collections())
-        chosen = db.collection(collection, model=model or (AS_STORED if known else None))
-        count = chosen.import_rows(sys.stdin.buffer if source == "-" else source, format=format_)
+        chosen = db.collection(collection, model=model if model is not None else AS_STORED if known else None)
+        count = chosen.import_rows(stdin() if source == "-" else source, format=format_)
     click.echo(f"{count:,} rows", err=True)

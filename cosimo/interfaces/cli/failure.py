@@ -19,6 +19,9 @@ INTERRUPTED = 130  # what shells report for Ctrl-C
 
 def run(command: click.Command) -> int:
     """Run a command and give its exit code: 0 done, 1 an error with a message, 2 wrong usage, 130 interrupted."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # None too where stdout is closed
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # a letter that the terminal's encoding lacks becomes "?": no result is lost over it
     try:
         return _exit_code(lambda: command.main(prog_name="cosimo", standalone_mode=False))
     except BrokenPipeError:  # `cosimo … | head`: the reader has what it wanted
@@ -29,7 +32,8 @@ def run(command: click.Command) -> int:
 def _exit_code(call: Callable[[], object]) -> int:
     try:
         outcome = call()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed: nothing was printed
+            sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except click.ClickException as error:
         error.show()
@@ -41,7 +45,7 @@ def _exit_code(call: Callable[[], object]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        return _say(f"Error: {error.filename or 'the system'}: {error.strerror or error}")
+        return _say(f"Error: {error.filename or 'standard input or output'}: {error.strerror or error}")
     except MemoryError:
         return _say("Error: not enough memory; try a smaller --batch-size")
     except Exception as error:  # the last door: a traceback never reaches a user who did not ask for it

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NoReturn
 
 import click
 
@@ -16,16 +17,30 @@ def content_of(content: str | None, path: str | None, binary: bool) -> str | byt
     Raises
     ------
     click.UsageError : more than one of them
-    click.ClickException : nothing there, or not text
+    click.ClickException : nothing there
+    UnreadableSource : not text
     """
     if content is not None and path is not None:
         raise click.UsageError("Give either --content or --input, not both.")
     if content is None:
-        data = sys.stdin.buffer.read() if path in (None, "-") else Path(str(path)).read_bytes()
-        if binary:
-            return _something(data)
-        return _something(_text(data, "stdin" if path in (None, "-") else str(path)))
-    return _something(content)
+        piped = path in (None, "-")
+        data = stdin().read() if piped else Path(str(path)).read_bytes()
+        return _something(data if binary else _text(data, "stdin" if piped else str(path)))
+    return _something(_whole(content))
+
+
+def stdin() -> BinaryIO:
+    """Standard input as bytes; a person who would have to type it is told so.
+
+    Raises
+    ------
+    click.ClickException : it is closed
+    """
+    if sys.stdin is None:
+        raise click.ClickException("standard input is closed; name a file, or give the text with -c.")
+    if sys.stdin.isatty():
+        click.echo("reading from the keyboard; Ctrl-D ends it (Ctrl-Z and Return on Windows)", err=True)
+    return sys.stdin.buffer
 
 
 def metadata_of(text: str | None) -> dict[str, Any] | None:
@@ -38,12 +53,27 @@ def metadata_of(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_json)
+    except RecursionError as error:
+        raise click.UsageError("--metadata is nested too deeply.") from error
     except json.JSONDecodeError as error:
         raise click.UsageError(f"--metadata is not JSON: {error}") from error
+    except ValueError as error:  # Python stops at 4,300 digits
+        raise click.UsageError("--metadata holds a number of more digits than can be read.") from error
     if not isinstance(value, dict):
         raise click.UsageError("--metadata must be a JSON object, like '{\"year\": 2020}'")
     return value
+
+
+def _no_json(name: str) -> NoReturn:
+    raise click.UsageError(f"--metadata is not JSON: it has no {name}; write null")
+
+
+def _whole(content: str) -> str:
+    """An argument that is not UTF-8 comes with its bytes as surrogates: it is decoded as a file would be."""
+    from ...core.content import storable
+
+    return content if storable(content) == content else _text(os.fsencode(content), "--content")
 
 
 def _text(data: bytes, name: str) -> str:

@@ -57,8 +57,13 @@ class DefaultGroup(click.Group):
         super().__init__(*args, **options)
         self._default = default
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does, with whole sentences: it cuts them at 45 characters."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands[name].get_short_help_str(200)) for name in self.list_commands(ctx)])
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default in front unless a command or a request for help stands there."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+        """Put the default in front of its options; a word that is no command is a slip, for click to name."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = [self._default, *args]
         return super().parse_args(ctx, args)

@@ -66,10 +66,19 @@ def path(name: str) -> None:
 def default(name: str | None) -> None:
     """Print the model used where none is named, or make it NAME."""
     from ...core import config, registry
+    from ...core.errors import ModelNotFound
+    from ...embedders import weights
 
     if name is None:
         click.echo(config.default_model())
         return
-    registry.embedder_class(name)
+    adapter, _ = registry.split(name)
     config.set_default_model(name)
     click.echo(f"the default model is {name}", err=True)
+    if config.default_model() != name:
+        click.echo(f"but as long as COSIMO_MODEL is set, it is {config.default_model()}", err=True)
+    if adapter == "local":
+        try:
+            weights.find(name)
+        except ModelNotFound as error:  # it may be fetched later; a slip of the finger shows at once
+            click.echo(str(error), err=True)

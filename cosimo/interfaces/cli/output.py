@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...core.content import storable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,12 +20,13 @@ WIDTH = 100  # where the terminal does not tell
 
 def on_terminal() -> bool:
     """True where a person reads stdout."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def line(record: Mapping[str, Any]) -> None:
-    """One record as one line of JSON; text stays readable, bytes become base64."""
-    click.echo(json.dumps(record, ensure_ascii=False, default=_jsonable))
+    """One record as one line of JSON; text stays readable where stdout can hold it, bytes become base64."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()  # cp1252 in a pipe on Windows, for one
+    click.echo(storable(json.dumps(record, ensure_ascii=not encoding.startswith("utf"), default=_jsonable)))
 
 
 def records(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False) -> None:
@@ -32,7 +35,7 @@ def records(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_jso
         for row in rows:
             line(row)
         return
-    table([[_shown(row.get(column)) for column in columns] for row in rows], columns)
+    table([[shown(row.get(column)) for column in columns] for row in rows], columns)
 
 
 def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
@@ -42,7 +45,7 @@ def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
         return
     total = shutil.get_terminal_size((WIDTH, 24)).columns
     widths = [max(display_width(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
-    widths = [min(width, max(12, total // 3)) for width in widths[:-1]]
+    widths = [min(width, max(12, total // 2)) for width in widths[:-1]]
     left = max(20, total - sum(widths) - 2 * len(widths))
     click.echo("  ".join(_padded(name, width) for name, width in zip(columns, [*widths, left], strict=True)).rstrip())
     for row in rows:
@@ -62,7 +65,8 @@ def snippet(content: object, characters: int = 400) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)[:characters]
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a cell of a table."""
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, float):

@@ -27,8 +27,10 @@ def similarity(texts: tuple[str, ...], *, model: str | None, role: str | None, p
 
     if len(texts) < 2:
         raise click.UsageError("Give at least two texts to compare.")
+    if not all(text.strip() for text in texts):
+        raise click.ClickException("One of the texts is empty; there is nothing to compare.")
     chosen: Role = "query" if role == "query" else "document"
-    vectors = load_embedder(model or default_model(), precision=precision).embed(texts, role=chosen).vectors
+    vectors = load_embedder(default_model() if model is None else model, precision=precision).embed(texts, role=chosen).vectors
     scores = cosine(vectors[:1], vectors[1:])[0]  # (1, dim) with (n, dim) -> (n,)
     rows = ({"a": texts[0], "b": text, "score": float(score)} for text, score in zip(texts[1:], scores, strict=True))
     output.records(rows, ("score", "b"), as_json=as_json)

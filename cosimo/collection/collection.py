@@ -355,8 +355,7 @@ class Collection:
         from ..indexes.flat import FlatIndex
 
         change = self._store.changes(self.name, self._version)
-        if self._index is None:
-            self._index = FlatIndex()
+        self._index = FlatIndex() if self._index is None else self._index
         self._index.apply(change._replace(numbers=units_of(change.numbers), removed=units_of(change.removed)))
         self._version = change.version
         return self._index

@@ -349,12 +349,12 @@ class Collection:
 
     def _fresh_index(self) -> FlatIndex:
         """The index with everything in it that any program has written by now."""
+        from ..core.units import units_of
         from ..indexes.flat import FlatIndex
 
         change = self._store.changes(self.name, self._version)
-        if self._index is None:
-            self._index = FlatIndex()
-        self._index.apply(change)
+        self._index = FlatIndex() if self._index is None else self._index
+        self._index.apply(change._replace(numbers=units_of(change.numbers), removed=units_of(change.removed)))
         self._version = change.version
         return self._index
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Role: TypeAlias = Literal["document", "query"]
 Mode: TypeAlias = Literal["vector", "text", "hybrid"]
+Metric: TypeAlias = Literal["cosine", "ip", "l2"]  # what a score is: see core/vectors.py
 Content: TypeAlias = str | bytes
 Metadata: TypeAlias = Mapping[str, Any]
 
@@ -163,9 +164,9 @@ class Change(NamedTuple):
 
     version: int  # ask for the changes since this one next time
     full: bool  # True: forget everything held before; False: `numbers` and `removed` are differences
-    numbers: Numbers  # (n,)
+    numbers: Numbers  # (n,) units; a document that appears here has none but these any more
     vectors: Vectors  # (n, dim), as stored
-    removed: Numbers  # (m,) numbers that are gone
+    removed: Numbers  # (m,) first units of documents (number << 20) that are gone with all their units
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,33 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """An index as it describes itself."""
+
+    kind: str  # flat, scan, graph or lists
+    metric: Metric
+    params: Mapping[str, int | str]
+    rows: int  # units it can return
+    fresh: int  # of these, the ones added since it was built, which are searched exactly
+    bytes: int  # in memory, memory-mapped vectors apart
+    recall: float  # of the ten nearest, measured against an exact search when it was built; 1.0 for flat
+
+
 class Index(Protocol):
-    """Vectors → nearest row numbers. Derived from the rows and rebuildable at any time."""
+    """Vectors → nearest units (numbers of passages: see core/units.py). Derived from the rows, rebuildable at any time.
+
+    `apply` takes over what changed in the store; `stale_share` is the share of what a search goes through that a rebuild
+    would put in place or spare. `check_index` in `cosimo.testing` says whether a class fulfils this.
+    """
+
+    @property
+    def stale_share(self) -> float: ...
+
+    def __len__(self) -> int: ...
+
+    def apply(self, change: Change) -> None: ...
 
     def search(self, queries: Vectors, k: int, *, allowed: Numbers | None = None) -> tuple[list[Numbers], list[Scores]]: ...
+
+    def describe(self) -> IndexInfo: ...

@@ -1,4 +1,12 @@
-"""Vectors: pack, unpack, check, normalise, nearest k. numpy only; the one place that defines what a score is."""
+"""Vectors: pack, unpack, check, normalise, nearest k. numpy only; the one place that defines what a score is.
+
+A score is higher for the nearer of two, under every metric:
+
+cosine   cosine similarity, in [-1, 1]; a zero vector has no direction and scores nowhere
+ip       inner product, as it is
+l2       minus the Euclidean distance, 0 for the same vector: a minimum score of -0.5 means "within 0.5". Not 1 / (1 + d),
+         which squeezes what is far into the last digits, and not -d², which is not in the vectors' unit
+"""
 
 from __future__ import annotations
 
@@ -11,8 +19,10 @@ from .errors import BadVector, DimensionMismatch
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from .types import Scores, Vector, Vectors
+    from .types import Metric, Scores, Vector, Vectors
 
+METRICS: tuple[Metric, ...] = ("cosine", "ip", "l2")
+FEW = 1024  # scores that are sorted in less time than it takes to find out which need not be
 STORED = np.dtype("<f4")  # little-endian float32, as `llm` packs it
 
 
@@ -69,6 +79,8 @@ def normalise(vectors: Vectors) -> None:
     """`normalised` in place: a matrix that already has unit rows is read once and written nowhere."""
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.einsum("ij,ij->i", vectors, vectors)
+    if len(squares) == 1 and abs(squares[0] - 1) <= 1e-6:  # a query of a model that normalises: most there are
+        return
     for row in np.flatnonzero(~((squares > 1e-30) & (squares < 1e30))):  # 1e20 squared is infinity in float32, 1e-25 zero
         vectors[row] = _unit_in_double(vectors[row])
         squares[row] = 1
@@ -92,9 +104,28 @@ def cosine(a: Vectors, b: Vectors) -> Scores:
     return scores
 
 
+def prepared(vectors: Vectors, metric: Metric) -> Vectors:
+    """Vectors as `scored` wants them, (n, dim) float32: at unit length for cosine, as they are otherwise."""
+    return normalised(vectors) if metric == "cosine" else np.ascontiguousarray(vectors, np.float32)
+
+
+def scored(rows: Vectors, query: Vector, metric: Metric) -> Scores:
+    """Score of each of (n, dim) rows for one query (dim,), both prepared: (n,) float32. Overflow gives ±infinity."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if metric == "l2":
+            away = rows - query  # by differences: q² - 2qr + r² loses all digits where the two are near
+            distances: Scores = np.sqrt(np.einsum("ij,ij->i", away, away))
+            return -distances
+        scores: Scores = rows @ query  # (n, dim) @ (dim,) -> (n,)
+        return np.clip(scores, -1, 1) if metric == "cosine" else scores
+
+
 def top_k(scores: Scores, k: int) -> NDArray[np.int64]:
     """Positions of the k highest of (n,) scores, best first; equal scores keep their order. NaN is never among them."""
-    scores = np.where(np.isnan(scores), -np.inf, scores)
+    missing = np.isnan(scores)
+    if len(scores) <= FEW and not missing.any():
+        return np.argsort(-scores, kind="stable")[: max(k, 0)].astype(np.int64)
+    scores = np.where(missing, -np.inf, scores)
     k = min(k, len(scores))
     if k <= 0:
         return np.empty(0, np.int64)

@@ -87,8 +87,11 @@ def _allowed(store: Store, collection: str, query: Query) -> Numbers | None:
 def _by_meaning(index: Index, query: Query, k: int, allowed: Numbers | None) -> list[_Found]:
     if query.vector is None:
         return []
-    numbers, scores = index.search(query.vector[None], k, allowed=allowed)
-    return [_Found(number, score, vector=score) for number, score in zip(numbers[0].tolist(), scores[0].tolist(), strict=True)]
+    from ..core.units import documents_of
+
+    units, scores = index.search(query.vector[None], k, allowed=allowed)
+    numbers = documents_of(units[0])  # one unit a document as yet
+    return [_Found(number, score, vector=score) for number, score in zip(numbers.tolist(), scores[0].tolist(), strict=True)]
 
 
 def _by_words(store: Store, collection: str, query: Query, k: int, allowed: Numbers | None) -> list[_Found]:

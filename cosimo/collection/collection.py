@@ -37,11 +37,11 @@ class Collection:
         self._index: FlatIndex | None = None
         self._version: int | None = None
         self._asked = model
-        info = db.store.info(name)
-        self._settings = info.settings if info else Settings(name_of(model), dim)
-        if info:
-            compatibility.refuse_other_dim(name, info.settings, dim)
-            self._refuse_another_model(info.settings)
+        stored = db.store.settings(name)
+        self._settings = stored or Settings(name_of(model), dim)
+        if stored:
+            compatibility.refuse_other_dim(name, stored, dim)
+            self._refuse_another_model(stored)
 
     # -- what it is
 
@@ -64,19 +64,20 @@ class Collection:
         ModelNotFound : it cannot be run here (search by id and by vector still works)
         ModelMismatch : its weights or prompts are not those that made the collection
         """
-        info = self._info()
+        stored = self._stored()
         # what was asked for: a folder, say, that holds the weights of the hub id that is stored
         model = self.model if isinstance(self._asked, AsStored) else self._asked
         if model is None:
             raise ModelMismatch(f"'{self.name}' holds vectors from elsewhere and has no model; add and search vectors")
         embedder = self._db.embedder(model, self._precision)
-        if info is not None:
-            compatibility.refuse_other_weights(self.name, info.settings, embedder.spec)
+        if stored is not None:
+            compatibility.refuse_other_weights(self.name, stored, embedder.spec)
         return embedder
 
     def info(self) -> CollectionInfo:
         """Name, number of rows and settings."""
-        return self._info() or CollectionInfo(self.name, 0, self._settings)
+        self._stored()
+        return self._store.info(self.name) or CollectionInfo(self.name, 0, self._settings)
 
     # -- rows in
 
@@ -119,7 +120,7 @@ class Collection:
         """What `add` would do, counted; nothing is embedded or written."""
         from ..verbs import ingest
 
-        return ingest.plan(self._store, self.embedder, self.name, documents, exists=self._info() is not None)
+        return ingest.plan(self._store, self.embedder, self.name, documents, exists=self._stored() is not None)
 
     def add_vectors(
         self,
@@ -183,7 +184,7 @@ class Collection:
 
     def delete(self, ids: str | Iterable[str]) -> int:
         """Delete items; how many of them were there comes back."""
-        return self._store.delete(self.name, [ids] if isinstance(ids, str) else list(ids)) if self._info() else 0
+        return self._store.delete(self.name, [ids] if isinstance(ids, str) else list(ids)) if self._stored() else 0
 
     # -- questions
 
@@ -285,10 +286,10 @@ class Collection:
         return self._store.scan(self.name, prefix=prefix)
 
     def __len__(self) -> int:
-        return self._store.count(self.name) if self._info() else 0
+        return self._store.count(self.name) if self._stored() else 0
 
     def __contains__(self, id: object) -> bool:
-        return isinstance(id, str) and bool(self._info()) and bool(self._store.known(self.name, [id]))
+        return isinstance(id, str) and bool(self._stored()) and bool(self._store.known(self.name, [id]))
 
     def __repr__(self) -> str:
         return f"<cosimo.Collection {self.name} in {self._db.name}: {self.model}, {len(self)} rows>"
@@ -299,17 +300,17 @@ class Collection:
     def _store(self) -> Store:
         return self._db.store
 
-    def _info(self) -> CollectionInfo | None:
-        """The collection as the file has it now: others may have created it since, or made it anew with another model."""
-        info = self._store.info(self.name)
-        if info is not None and info.settings != self._settings:
-            self._refuse_another_model(info.settings)
-            self._settings = info.settings
+    def _stored(self) -> Settings | None:
+        """What the file says made it, now: others may have created it since, or made it anew with another model."""
+        stored = self._store.settings(self.name)
+        if stored is not None and stored != self._settings:
+            self._refuse_another_model(stored)
+            self._settings = stored
             self.__dict__.pop("embedder", None)  # to be held against these settings at its next use
-        return info
+        return stored
 
     def _must_exist(self) -> None:
-        if self._info() is None:
+        if self._stored() is None:
             names = ", ".join(repr(info.name) for info in self._db.collections()) or "no collection yet"
             raise NotFound(f"no collection '{self.name}' in {self._db.name}; it holds {names}")
 
@@ -333,7 +334,7 @@ class Collection:
 
     def has_text(self) -> bool:
         """True where texts are stored beside the vectors, so that words can be searched for."""
-        return self._info() is not None and self._store.has_text(self.name)
+        return self._stored() is not None and self._store.has_text(self.name)
 
     def _query_vector(self, query: Content | ArrayLike) -> Vector:
         from ..core.vectors import checked
@@ -359,7 +360,7 @@ class Collection:
         return self._index
 
     def _create_if_new(self) -> None:
-        if self._info() is not None:
+        if self._stored() is not None:
             return
         spec = self.embedder.spec if self._settings.model is not None else None
         self._settings = self._store.create(self.name, compatibility.made_by(spec) if spec else self._settings).settings
@@ -370,11 +371,11 @@ class Collection:
     @contextmanager
     def _learning(self, dim: int) -> Iterator[None]:
         """One transaction, in which a collection of no length yet takes this one; rows that are refused leave none behind."""
-        if self._info() is None and self._settings.model is not None:
+        if self._stored() is None and self._settings.model is not None:
             _ = self.embedder  # loaded, or even fetched, before other writers have to wait
         with self._store.atomic():
             self._create_if_new()
-            settings = self.info().settings  # as the file has it: another program may have been first
+            settings = self._stored() or self._settings  # as the file has it: another program may have been first
             if settings.dim is None:
                 settings = replace(settings, dim=dim)
                 self._store.configure(self.name, settings)

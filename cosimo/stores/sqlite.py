@@ -138,6 +138,12 @@ class SQLiteStore(Queries):
             found = catalog.entries(self._file, state, "WHERE c.name = ?", (storable(collection),))
             return catalog.info(self._file, found[0]) if found else None
 
+    def settings(self, collection: str) -> Settings | None:
+        """What made a collection, or None if there is none of that name. Counts no rows, so every search may ask."""
+        with self._reading() as state:
+            found = catalog.entries(self._file, state, "WHERE c.name = ?", (storable(collection),))
+            return found[0].settings if found else None
+
     def create(self, collection: str, settings: Settings) -> CollectionInfo:
         """Make a collection, or leave the one of that name as it is; what is in the file now is returned.
 

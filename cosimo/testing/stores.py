@@ -63,6 +63,8 @@ def collections_remember_what_made_them(store: Store) -> None:
     store.configure("notes", Settings(model=None, dim=DIM))
     info = store.info("notes")
     assert info is not None
+    assert store.settings("notes") == info.settings
+    assert store.settings("nothing of that name") is None
     assert (info.count, info.settings.model, info.settings.dim) == (0, None, DIM)
     store.create("alpha", SETTINGS)
     assert [info.name for info in store.collections()] == ["alpha", "notes"]

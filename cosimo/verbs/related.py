@@ -26,7 +26,7 @@ def related(
     row = store.get(collection, [id]).get(id)
     if row is None:
         raise NotFound(f"no item '{id}' in collection '{collection}'")
-    info = store.info(collection)
-    if len(row.vector) != (info and info.settings.dim) or not isfinite(abs(row.vector).max()):
+    settings = store.settings(collection)
+    if len(row.vector) != (settings and settings.dim) or not isfinite(abs(row.vector).max()):
         raise BadVector(f"the vector of '{id}' is damaged, so nothing can be near to it; run: cosimo check")
     return search(store, index, collection, Query(vector=row.vector, k=k, prefix=prefix, filter=filter, besides=id))

@@ -2,77 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..core import compatibility, registry
-from ..core.errors import BadVector, DataError, ModelMismatch, NotFound
-from ..core.types import CollectionInfo, Document, Settings
-from .arguments import AsStored, filter_of, name_of, refuse_mode, source_of
+from ..core.errors import BadVector, DataError
+from ..core.types import CollectionInfo, Document
+from .arguments import filter_of, refuse_mode, source_of
+from .wiring import Wired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import ArrayLike
 
-    from ..core.types import Content, Embedder, Hit, Metadata, Mode, Row, Store, Vector
-    from ..indexes.flat import FlatIndex
+    from ..core.types import Content, Hit, Metadata, Mode, Row, Vector
     from ..verbs.ingest import Added, Plan
     from ..verbs.search import Query
-    from .arguments import Given, Where
-    from .database import Database
+    from .arguments import Where
 
 
-class Collection:
+class Collection(Wired):
     """Documents with their vectors. Made by `Database.collection`."""
 
-    def __init__(self, db: Database, name: str, model: Given, dim: int | None, precision: str | None) -> None:
-        self._db = db
-        self.name = name
-        self._precision = precision
-        self._index: FlatIndex | None = None
-        self._version: int | None = None
-        self._asked = model
-        stored = db.store.settings(name)
-        self._settings = stored or Settings(name_of(model), dim)
-        if stored:
-            compatibility.refuse_other_dim(name, stored, dim)
-            self._refuse_another_model(stored)
-
     # -- what it is
-
-    @property
-    def model(self) -> str | None:
-        """The id of the model that makes its vectors; None where they come from elsewhere."""
-        return self._settings.model
-
-    @property
-    def dim(self) -> int | None:
-        """Length of its vectors; None as long as nothing is known of them."""
-        return self._settings.dim
-
-    @cached_property
-    def embedder(self) -> Embedder:
-        """The collection's model, loaded at first use and held against what made the vectors.
-
-        Raises
-        ------
-        ModelNotFound : it cannot be run here (search by id and by vector still works)
-        ModelMismatch : its weights or prompts are not those that made the collection
-        """
-        stored = self._stored()
-        # what was asked for: a folder, say, that holds the weights of the hub id that is stored
-        model = self.model if isinstance(self._asked, AsStored) else self._asked
-        if model is None:
-            raise ModelMismatch(f"'{self.name}' holds vectors from elsewhere and has no model; add and search vectors")
-        embedder = self._db.embedder(model, self._precision)
-        if stored is not None:
-            compatibility.refuse_other_weights(self.name, stored, embedder.spec)
-        return embedder
 
     def info(self) -> CollectionInfo:
         """Name, number of rows and settings."""
@@ -285,6 +239,10 @@ class Collection:
         self._must_exist()
         return self._store.scan(self.name, prefix=prefix)
 
+    def has_text(self) -> bool:
+        """True where texts are stored beside the vectors, so that words can be searched for."""
+        return self._stored() is not None and self._store.has_text(self.name)
+
     def __len__(self) -> int:
         return self._store.count(self.name) if self._stored() else 0
 
@@ -294,32 +252,7 @@ class Collection:
     def __repr__(self) -> str:
         return f"<cosimo.Collection {self.name} in {self._db.name}: {self.model}, {len(self)} rows>"
 
-    # -- wiring
-
-    @property
-    def _store(self) -> Store:
-        return self._db.store
-
-    def _stored(self) -> Settings | None:
-        """What the file says made it, now: others may have created it since, or made it anew with another model."""
-        stored = self._store.settings(self.name)
-        if stored is not None and stored != self._settings:
-            self._refuse_another_model(stored)
-            self._settings = stored
-            self.__dict__.pop("embedder", None)  # to be held against these settings at its next use
-        return stored
-
-    def _must_exist(self) -> None:
-        if self._stored() is None:
-            names = ", ".join(repr(info.name) for info in self._db.collections()) or "no collection yet"
-            raise NotFound(f"no collection '{self.name}' in {self._db.name}; it holds {names}")
-
-    def _row(self, id: str) -> Row:
-        self._must_exist()
-        row = self._store.get(self.name, [id]).get(id)
-        if row is None:
-            raise NotFound(f"no item '{id}' in collection '{self.name}'")
-        return row
+    # -- what was asked for
 
     def _mode(self, query: object, asked: Mode | None) -> Mode:
         """The mode asked for where it can be had, else what can."""
@@ -332,10 +265,6 @@ class Collection:
             raise DataError(f"'{self.name}' stores no texts to search for words; add them with store=True (--store)")
         return "text" if self.has_text() and self.model is None else "vector"
 
-    def has_text(self) -> bool:
-        """True where texts are stored beside the vectors, so that words can be searched for."""
-        return self._stored() is not None and self._store.has_text(self.name)
-
     def _query_vector(self, query: Content | ArrayLike) -> Vector:
         from ..core.vectors import checked
 
@@ -347,53 +276,3 @@ class Collection:
             raise BadVector(f"a search is for one vector, not {len(vectors)}; search for each in turn")
         one: Vector = vectors[0]
         return one
-
-    def _fresh_index(self) -> FlatIndex:
-        """The index with everything in it that any program has written by now."""
-        from ..core.units import units_of
-        from ..indexes.flat import FlatIndex
-
-        change = self._store.changes(self.name, self._version)
-        self._index = FlatIndex() if self._index is None else self._index
-        self._index.apply(change._replace(numbers=units_of(change.numbers), removed=units_of(change.removed)))
-        self._version = change.version
-        return self._index
-
-    def _create_if_new(self) -> None:
-        if self._stored() is not None:
-            return
-        spec = self.embedder.spec if self._settings.model is not None else None
-        self._settings = self._store.create(self.name, compatibility.made_by(spec) if spec else self._settings).settings
-        if spec:  # another process may have made it in between, with another model
-            compatibility.refuse_other_name(self.name, self._settings, spec.name)
-            compatibility.refuse_other_weights(self.name, self._settings, spec)
-
-    @contextmanager
-    def _learning(self, dim: int) -> Iterator[None]:
-        """One transaction, in which a collection of no length yet takes this one; rows that are refused leave none behind."""
-        if self._stored() is None and self._settings.model is not None:
-            _ = self.embedder  # loaded, or even fetched, before other writers have to wait
-        with self._store.atomic():
-            self._create_if_new()
-            settings = self._stored() or self._settings  # as the file has it: another program may have been first
-            if settings.dim is None:
-                settings = replace(settings, dim=dim)
-                self._store.configure(self.name, settings)
-            yield
-        self._settings = settings
-
-    def _embedder_for_writing(self) -> Embedder:
-        """The embedder; a collection begun by another program learns here what makes its vectors from now on."""
-        if self._settings.revision is None:
-            self._settings = compatibility.made_by(self.embedder.spec)
-            self._store.configure(self.name, self._settings)
-        return self.embedder
-
-    def _refuse_another_model(self, stored: Settings) -> None:
-        model = self._asked
-        if isinstance(model, AsStored) or model == stored.model:
-            return
-        if model is not None and stored.model is not None:
-            folder = Path(model).is_dir()  # which model its weights are, only they can tell
-            model = self._db.embedder(model, self._precision).spec.name if folder else registry.canonical(model)
-        compatibility.refuse_other_name(self.name, stored, model)

@@ -1,4 +1,4 @@
-"""Units: the numbers indexes speak of. A unit is one passage of a document, or a whole one; numpy only, reads nothing.
+"""Units: the numbers indexes speak of: one for each passage of a document. Reads nothing, imports no numpy by itself.
 
 A unit's number is `document << 20 | seq`. So the units of a document are one contiguous range of numbers, any of them
 says which document it is of, and no table between the two is kept, in memory or on disk. 2^20 passages a document is a
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from .types import Numbers
@@ -30,6 +29,8 @@ def units_of(documents: Numbers | Sequence[int], seqs: Numbers | int = 0) -> Num
     ------
     OverflowError : a document number or seq outside of what 43 and 20 bits hold
     """
+    import numpy as np
+
     documents = np.asarray(documents, np.int64)
     if len(documents) and (documents.min() < 0 or documents.max() > MAX_DOCUMENT):
         raise OverflowError(f"a document number is outside 0 to {MAX_DOCUMENT}")
@@ -53,6 +54,8 @@ def seqs_of(units: Numbers) -> Numbers:
 
 def distinct(sorted_documents: Numbers) -> Numbers:
     """Ascending numbers without repetitions; a third of the time of `np.unique`, which sorts again."""
+    import numpy as np
+
     if len(sorted_documents) < 2:
         return sorted_documents
     first: Numbers = sorted_documents[np.concatenate([[True], sorted_documents[1:] != sorted_documents[:-1]])]
@@ -71,6 +74,8 @@ def places_of(units: Numbers, documents: Numbers) -> Numbers:
     -------
     (p,) int64 positions in `units`, ascending
     """
+    import numpy as np
+
     if not len(units) or not len(documents):
         return np.empty(0, np.int64)
     if len(documents) > len(units) // 16:  # many: one look at each unit is cheaper than two bisections a document
@@ -85,6 +90,8 @@ def places_of(units: Numbers, documents: Numbers) -> Numbers:
 
 def _among(owners: Numbers, documents: Numbers) -> NDArray[np.bool_]:
     """Which of (n,) ascending numbers are in another ascending list."""
+    import numpy as np
+
     low, high = int(owners[0]), int(owners[-1])
     inside = documents[np.searchsorted(documents, low) : np.searchsorted(documents, high, side="right")]
     if high - low < 16 * len(owners):  # numbers as close together as they mostly are: a table, 10 times as fast

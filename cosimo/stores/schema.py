@@ -7,6 +7,10 @@ Ours, kept in step by triggers in plain SQL, so that rows written by any program
   A deleted row stays with live = 0, so that whoever holds an older version learns of it.
 - `cosimo_sources`: where rows came from (a folder, a query), for `prune`.
 - `cosimo_collections`: what made a collection, beyond the model's name.
+- `cosimo_cut` and `cosimo_vectors`: the passages of long documents. They are a document's as long as the hash kept with them is
+  that of its content, so a text that any program replaces is never found by passages of the old one.
+- `cosimo_indexes` and `cosimo_marks`: the index asked for, and what shows that an index file was built from this very file.
+- `cosimo_similarities` and `cosimo_related`: each item's nearest ones, and up to which change they are known.
 - `cosimo_state`: one row. `version` of this schema; `floor`, the counter below which the log cannot answer; `writing`, set by
   our own writer inside its transaction (so no other program ever sees it set), which then numbers a whole batch at once.
 """
@@ -19,11 +23,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..core.errors import Corrupt, StoreError
+from ..core.units import MAX_SEQ, SHIFT
 
 if TYPE_CHECKING:
     from ..core.sqlite import File
 
-VERSION = 1
+VERSION = 2
 
 # As sqlite-utils 4 writes them for llm 0.36; older versions quote with brackets, which SQLite reads alike.
 LLM_TABLES = {
@@ -52,7 +57,18 @@ LLM_STEPS = (  # without these rows llm would run the steps again
     "m004_store_content_hash",
     "m005_add_content_blob",
 )
-OURS = ("cosimo_state", "cosimo_collections", "cosimo_sources", "cosimo_rows")
+OURS = {  # table → the version it came with
+    "cosimo_state": 1,
+    "cosimo_collections": 1,
+    "cosimo_sources": 1,
+    "cosimo_rows": 1,
+    "cosimo_cut": 2,
+    "cosimo_vectors": 2,
+    "cosimo_indexes": 2,
+    "cosimo_marks": 2,
+    "cosimo_similarities": 2,
+    "cosimo_related": 2,
+}
 NEEDED = {"collections": {"id", "name", "model"}, "embeddings": {"collection_id", "id", "embedding"}}
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (  # step n brings a file from version n to n + 1
@@ -67,6 +83,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # step n brings a file from version
         " changed INTEGER NOT NULL, live INTEGER NOT NULL, source INTEGER, UNIQUE (collection_id, id))",
         "CREATE INDEX IF NOT EXISTS cosimo_rows_changed ON cosimo_rows (changed)",
     ),
+    (
+        # passages: how many, 0 where the text was found to fit the window
+        "CREATE TABLE IF NOT EXISTS cosimo_cut (number INTEGER PRIMARY KEY, hash BLOB, passages INTEGER)",
+        'CREATE TABLE IF NOT EXISTS cosimo_vectors (unit INTEGER PRIMARY KEY, start INTEGER, "end" INTEGER, heading TEXT,'
+        " tokens INTEGER, embedding BLOB)",
+        "CREATE TABLE IF NOT EXISTS cosimo_indexes (collection_id INTEGER PRIMARY KEY, kind TEXT, metric TEXT, params TEXT)",
+        "CREATE TABLE IF NOT EXISTS cosimo_marks (mark TEXT PRIMARY KEY, collection_id INTEGER, version INTEGER)",
+        "CREATE TABLE IF NOT EXISTS cosimo_similarities (collection_id INTEGER, id TEXT, other_id TEXT, score REAL,"
+        " PRIMARY KEY (collection_id, id, other_id)) WITHOUT ROWID",
+        "CREATE INDEX IF NOT EXISTS cosimo_similarities_other ON cosimo_similarities (collection_id, other_id)",
+        "CREATE TABLE IF NOT EXISTS cosimo_related (collection_id INTEGER PRIMARY KEY, version INTEGER, k INTEGER)",
+    ),
 )
 
 NEXT = "(SELECT max(floor, coalesce((SELECT max(changed) FROM cosimo_rows), 0)) + 1 FROM cosimo_state)"
@@ -78,18 +106,33 @@ _NUMBERED = f"""
   UPDATE cosimo_rows SET changed = {NEXT}, live = 1 WHERE collection_id = new.collection_id AND id = new.id;
   INSERT INTO cosimo_rows (collection_id, id, changed, live) SELECT new.collection_id, new.id, {NEXT}, 1
     WHERE NOT EXISTS (SELECT 1 FROM cosimo_rows WHERE collection_id = new.collection_id AND id = new.id);"""
+
+
+def _forgotten(row: str, when: str) -> str:
+    """Statements that remove the passages of the row that a trigger calls `old` or `new`."""
+    cut = f"""FROM cosimo_cut JOIN cosimo_rows USING (number)
+    WHERE collection_id = {row}.collection_id AND id = {row}.id AND {when}"""
+    return f"""
+  DELETE FROM cosimo_vectors WHERE unit BETWEEN
+    (SELECT number << {SHIFT} {cut}) AND
+    (SELECT number << {SHIFT} | {MAX_SEQ} {cut});
+  DELETE FROM cosimo_cut WHERE number = (SELECT number {cut});"""
+
+
+_REPLACED = _forgotten("new", "hash IS NOT new.content_hash")
+_MOVED = "(old.collection_id IS NOT new.collection_id OR old.id IS NOT new.id)"
 _BURIED = (
     f"UPDATE cosimo_rows SET changed = {NEXT}, live = 0, source = NULL WHERE collection_id = old.collection_id AND id = old.id"
 )
 TRIGGERS = {
     "cosimo_added": f"""CREATE TRIGGER cosimo_added AFTER INSERT ON embeddings
-WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN{_NUMBERED}
+WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN{_NUMBERED}{_REPLACED}
 END""",
     "cosimo_changed": f"""CREATE TRIGGER cosimo_changed AFTER UPDATE ON embeddings
-WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN
-  {_BURIED} AND (old.collection_id IS NOT new.collection_id OR old.id IS NOT new.id);{_NUMBERED}
+WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN{_forgotten("old", _MOVED)}
+  {_BURIED} AND {_MOVED};{_NUMBERED}{_REPLACED}
 END""",
-    "cosimo_removed": f"""CREATE TRIGGER cosimo_removed AFTER DELETE ON embeddings WHEN {_IDLE} BEGIN
+    "cosimo_removed": f"""CREATE TRIGGER cosimo_removed AFTER DELETE ON embeddings WHEN {_IDLE} BEGIN{_forgotten("old", "TRUE")}
   {_BURIED};
 END""",
     "cosimo_dropped": f"""CREATE TRIGGER cosimo_dropped AFTER DELETE ON collections BEGIN
@@ -97,6 +140,10 @@ END""",
   DELETE FROM cosimo_rows WHERE collection_id = old.id AND live = 0;
   DELETE FROM cosimo_sources WHERE collection_id = old.id;
   DELETE FROM cosimo_collections WHERE collection_id = old.id;
+  DELETE FROM cosimo_indexes WHERE collection_id = old.id;
+  DELETE FROM cosimo_marks WHERE collection_id = old.id;
+  DELETE FROM cosimo_similarities WHERE collection_id = old.id;
+  DELETE FROM cosimo_related WHERE collection_id = old.id;
 END""",
     "cosimo_renamed": f"""CREATE TRIGGER cosimo_renamed AFTER UPDATE OF id, name ON collections BEGIN
   UPDATE cosimo_state SET floor = {NEXT};
@@ -135,8 +182,8 @@ def inspect(file: File) -> State:
     version, written_by = 0, ""
     if ("table", "cosimo_state") in found:  # whatever a later version changes, these two columns stay
         version, written_by = (file.rows("SELECT version, written_by FROM cosimo_state") or [(0, "")])[0]
-        if version <= VERSION and not all(("table", table) in found for table in OURS):
-            version = 0  # somebody removed a table: the first step puts back what is missing
+        if version <= VERSION and any(("table", table) not in found for table, since in OURS.items() if since <= version):
+            version = 0  # somebody removed a table: the steps put back what is missing
     triggers = all(found.get(("trigger", name)) == sql for name, sql in TRIGGERS.items())
     return State(
         stamp=stamp,
@@ -252,6 +299,12 @@ def realign(file: File) -> None:
         " WHERE e.collection_id = cosimo_rows.collection_id AND e.id = cosimo_rows.id)"
     )
     file.execute("UPDATE cosimo_rows SET live = 1 WHERE live = 0")
+    file.execute(
+        "DELETE FROM cosimo_cut WHERE NOT EXISTS (SELECT 1 FROM cosimo_rows r JOIN embeddings e"
+        " ON e.collection_id = r.collection_id AND e.id = r.id"
+        " WHERE r.number = cosimo_cut.number AND e.content_hash IS cosimo_cut.hash)"
+    )
+    file.execute(f"DELETE FROM cosimo_vectors WHERE unit >> {SHIFT} NOT IN (SELECT number FROM cosimo_cut)")
     file.execute(
         f"INSERT INTO cosimo_rows (number, collection_id, id, changed, live) SELECT {number}, collection_id, id,"
         " (SELECT floor FROM cosimo_state), 1 FROM embeddings e WHERE typeof(id) = 'text' AND collection_id IS NOT NULL"

@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 
 from cosimo.core.types import Document, Row, Settings
+from cosimo.core.units import documents_of
 from cosimo.stores import schema
 from cosimo.stores.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from cosimo.core.types import Change
 
 TEXTS = {"x/a": "one text", "x/b": "another text", "y": "Grüße\n日本"}
 COLUMNS = "[collection_id] INTEGER REFERENCES [collections]([id]),\n   [id] TEXT,\n   [embedding] BLOB,\n   [content] TEXT,\n"
@@ -122,6 +125,11 @@ def ours(path: Path) -> None:
 # --- older files -----------------------------------------------------------------------------------------------------
 
 
+def documents(change: Change) -> list[int]:
+    """Numbers of the documents that a change brings."""
+    return documents_of(change.numbers).tolist()
+
+
 def test_reading_an_old_file_leaves_it_as_it_is(old: tuple[Path, int]) -> None:
     path, steps = old
     before = path.read_bytes()
@@ -135,7 +143,7 @@ def test_reading_an_old_file_leaves_it_as_it_is(old: tuple[Path, int]) -> None:
         assert found["x/a"].vector.tolist() == vector("one text")
         assert [row.id for row in store.scan("notes", prefix="x/")] == ["x/a", "x/b"]
         change = store.changes("notes")
-        assert (change.full, len(change.numbers), len(store.ids_of("notes", change.numbers.tolist()))) == (True, 4, 4)
+        assert (change.full, len(change.numbers), len(store.ids_of("notes", documents(change)))) == (True, 4, 4)
         again = store.changes("notes", change.version)
         assert (again.full, len(again.numbers)) == (False, 0)
         known = store.known("notes", ["y", "none"])
@@ -215,7 +223,7 @@ def test_llm_lists_searches_and_extends_our_file(tmp_path: Path, llm: Any) -> No
     ours(path)
     with SQLiteStore(path) as store:
         before = store.changes("notes")
-        number = {id: n for n, id in store.ids_of("notes", before.numbers.tolist()).items()}
+        number = {id: n for n, id in store.ids_of("notes", documents(before)).items()}
         db = database(path)
         collection = llm.Collection("notes", db)
         assert [entry.id for entry in collection.similar_by_id("x/a", number=5)] == ["x/b", "y"]
@@ -224,9 +232,9 @@ def test_llm_lists_searches_and_extends_our_file(tmp_path: Path, llm: Any) -> No
         collection.embed_multi([("x/a", "an edited text"), ("z", "a new text"), ("again", TEXTS["y"])], store=True)
 
         after = store.changes("notes", before.version)
-        ids = store.ids_of("notes", after.numbers.tolist())
+        ids = store.ids_of("notes", documents(after))
         assert not after.full
-        assert {ids[n]: found for n, found in zip(after.numbers.tolist(), after.vectors.tolist(), strict=True)} == {
+        assert {ids[n]: found for n, found in zip(documents(after), after.vectors.tolist(), strict=True)} == {
             "x/a": vector("an edited text"),
             "z": vector("a new text"),
             "again": vector(TEXTS["y"]),

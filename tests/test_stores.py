@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ from hypothesis import strategies as st
 
 from cosimo.core.content import content_hash, storable
 from cosimo.core.errors import BadVector, Corrupt, DataError, Locked, StoreError
-from cosimo.core.types import Document, Row, Settings
+from cosimo.core.types import Cut, Document, Passage, Row, Settings
+from cosimo.core.units import SHIFT, documents_of
 from cosimo.stores import schema
 from cosimo.stores.changes import after_prefix
 from cosimo.stores.sqlite import SQLiteStore
@@ -370,13 +372,13 @@ def test_a_prefix_is_a_range_of_bytes(prefix: str, texts: list[str]) -> None:
 # --- other programs and other processes ------------------------------------------------------------------------------
 
 
-def follow(store: SQLiteStore, held: dict[int, list[float]], since: int | None) -> int:
+def follow(store: SQLiteStore, held: dict[int, list[float]], since: int | None, *, whole: bool = False) -> int:
     """Do what an index does: apply the changes since a version."""
-    change = store.changes("notes", since)
-    if change.full:
-        held.clear()
-    for number in change.removed.tolist():
-        held.pop(number, None)
+    change = store.changes("notes", since, whole=whole)
+    gone = set(documents_of(np.concatenate([change.removed, change.numbers])).tolist())
+    for unit in list(held):
+        if change.full or unit >> SHIFT in gone:
+            del held[unit]
     held.update((int(n), vector.tolist()) for n, vector in zip(change.numbers, change.vectors, strict=True))
     return change.version
 
@@ -384,7 +386,20 @@ def follow(store: SQLiteStore, held: dict[int, list[float]], since: int | None) 
 OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["put", "replace", "insert", "update", "rename", "delete", "foreign delete", "touch", "look", "vacuum", "rewrite"]
+            [
+                "put",
+                "cut",
+                "replace",
+                "insert",
+                "update",
+                "rename",
+                "delete",
+                "foreign-delete",
+                "touch",
+                "look",
+                "vacuum",
+                "rewrite",
+            ]
         ),
         st.sampled_from(["a", "b", "c", "A", "%", ""]),
         st.sampled_from(["a", "b", "c", "d"]),
@@ -401,6 +416,7 @@ def test_an_index_that_applies_changes_holds_what_the_file_holds(operations: lis
         store.create("notes", SETTINGS)
         other = sqlite3.connect(Path(folder) / "notes.db", isolation_level=None)
         held: dict[int, list[float]] = {}
+        passages: dict[int, list[float]] = {}
         since: int | None = None
         rows: dict[str, float] = {}
         for operation, id, second, value in operations:
@@ -408,21 +424,69 @@ def test_an_index_that_applies_changes_holds_what_the_file_holds(operations: lis
             if operation == "put":
                 store.put("notes", [row(id, value)])
                 rows[id] = value
+            elif operation == "cut":
+                store.put("notes", [cut_row(id, value)])
+                rows[id] = value
             elif operation == "delete":
                 store.delete("notes", [id])
                 rows.pop(id, None)
             elif operation == "touch":
                 store.touch("notes", [Document(id, None, {"n": value})], store=False, source=second)
             elif operation == "look":
-                since = follow(store, held, since)
-        follow(store, held, since)
-        ids = store.ids_of("notes", list(held))
-        assert {ids[number]: vector[0] for number, vector in held.items()} == rows
+                follow(store, passages, since)
+                since = follow(store, held, since, whole=True)
+        follow(store, passages, since)
+        follow(store, held, since, whole=True)
+        afresh: dict[int, list[float]] = {}
+        follow(store, afresh, None)
+        assert passages == afresh
+        assert {unit >> SHIFT for unit in afresh} == {unit >> SHIFT for unit in held}
+        ids = store.ids_of("notes", [unit >> SHIFT for unit in held])
+        assert {ids[unit >> SHIFT]: vector[0] for unit, vector in held.items()} == rows
         assert len(ids) == len(held)
         assert {found.id for found in store.scan("notes")} == set(rows)
         store.put("notes", [row("z")])
         assert store.check() == []
         other.close()
+
+
+def cut_row(id: str, value: float) -> Row:
+    """A document of two passages, at 100 and 200 more than itself."""
+    parts = np.array([[value + 100, 0, 0, 0], [value + 200, 0, 0, 0]], np.float32)
+    return replace(
+        row(id, value, content=f"{value}"), cut=Cut([Passage(0, 0, 1, "", "", 1), Passage(1, 1, 2, "", "", 1)], parts)
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "kept"),
+    [
+        ("UPDATE embeddings SET metadata = '{}'", True),
+        ("UPDATE embeddings SET content = 'other', content_hash = x'00'", False),
+        ("UPDATE embeddings SET embedding = zeroblob(16)", False),
+        ("UPDATE embeddings SET id = 'renamed'", False),
+        ("REPLACE INTO embeddings (collection_id, id, embedding, content_hash) VALUES (1, 'a', zeroblob(16), x'00')", False),
+        ("DELETE FROM embeddings", False),
+    ],
+)
+def test_passages_go_when_another_program_changes_their_text(
+    store: SQLiteStore, other: sqlite3.Connection, sql: str, kept: bool
+) -> None:
+    store.put("notes", [cut_row("a", 1)])
+    other.execute(sql)
+    left = [
+        count for (count,) in other.execute("SELECT count(*) FROM cosimo_vectors UNION ALL SELECT count(*) FROM cosimo_cut")
+    ]
+    assert left == ([2, 1] if kept else [0, 0])
+
+
+def test_a_dropped_collection_takes_its_passages_along(store: SQLiteStore, other: sqlite3.Connection) -> None:
+    store.create("others", SETTINGS)
+    store.put("notes", [cut_row("a", 1)])
+    store.put("others", [cut_row("b", 2)])
+    store.drop("notes")
+    assert other.execute("SELECT count(*) FROM cosimo_vectors").fetchone() == (2,)
+    assert store.changes("others").vectors[:, 0].tolist() == [102, 202]
 
 
 def foreign(other: sqlite3.Connection, operation: str, id: str, second: str, value: int, rows: dict[str, float]) -> None:
@@ -437,7 +501,7 @@ def foreign(other: sqlite3.Connection, operation: str, id: str, second: str, val
     elif operation == "rename" and id in rows and id != second:
         other.execute("UPDATE OR REPLACE embeddings SET id = ? WHERE id = ?", (second, id))
         rows[second] = rows.pop(id)
-    elif operation == "foreign delete":
+    elif operation == "foreign-delete":
         other.execute("DELETE FROM embeddings WHERE id = ?", (id,))
         rows.pop(id, None)
     elif operation == "vacuum":
@@ -471,9 +535,9 @@ def test_vectors_nobody_can_use_are_left_out_and_found_by_check(store: SQLiteSto
         other.execute("INSERT OR REPLACE INTO embeddings (collection_id, id, embedding) VALUES (1, ?, ?)", (id, embedding))
     change = store.changes("notes", since)
     assert (change.full, len(change.numbers)) == (False, 0)
-    assert "worse" in store.ids_of("notes", change.removed.tolist()).values()
+    assert "worse" in store.ids_of("notes", documents_of(change.removed).tolist()).values()
     full = store.changes("notes")
-    assert list(store.ids_of("notes", full.numbers.tolist()).values()) == ["good"]
+    assert list(store.ids_of("notes", documents_of(full.numbers).tolist()).values()) == ["good"]
     assert {finding.id for finding in store.check() if finding.kind == "vector"} == set(bad)
     assert store.get("notes", ["odd"])["odd"].vector.shape == (0,)
     assert len(list(store.scan("notes"))) == 7
@@ -520,7 +584,7 @@ def test_a_dropped_table_of_ours_comes_back(store: SQLiteStore, other: sqlite3.C
     assert len(store.changes("notes").numbers) == 1
     store.put("notes", [row("b")])
     assert store.check() == []
-    assert sorted(store.ids_of("notes", store.changes("notes").numbers.tolist()).values()) == ["a", "b"]
+    assert sorted(store.ids_of("notes", documents_of(store.changes("notes").numbers).tolist()).values()) == ["a", "b"]
 
 
 def test_a_collection_deleted_by_another_program_leaves_nothing_behind(store: SQLiteStore, other: sqlite3.Connection) -> None:

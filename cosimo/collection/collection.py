@@ -43,6 +43,7 @@ class Collection(Wired):
         batch_size: int | None = None,
         source: str | None = None,
         sync: bool = False,
+        passages: bool | None = None,
         progress: Callable[[Added], None] | None = None,
     ) -> Added:
         """Embed and store documents: only what is new or changed is embedded, each batch is one transaction.
@@ -52,21 +53,24 @@ class Collection(Wired):
         store : keep the text beside its vector; without it, text search and `migrate` have nothing to read
         source : a name for where the documents come from; what `cosimo.read` gives has one
         sync : afterwards remove the rows of this `source` that did not come again
+        passages : False embeds the beginning of long texts alone. By default they are cut into passages that fit the model's
+            window; which of both is decided with the first text
         progress : called after each commit; None draws a bar on a terminal once a second has passed
 
         Raises
         ------
         DataError : an id or content that cannot be stored
         ModelMismatch : the model here is not the one that made the collection
+        CollectionError : the collection's long texts are not treated as `passages` says
         """
         from ..core.progress import reporting
         from ..verbs import ingest
 
         source = source_of(documents, source, sync=sync)
-        self._create_if_new()
+        self._create_if_new(passages)
         with reporting(documents, progress, "texts") as report:
             return ingest.add(
-                self._store, self._embedder_for_writing, self.name, documents,
+                self._store, lambda: self._embedder_for_writing(passages), self.name, documents,
                 keep_content=store, batch_size=batch_size, source=source, sync=sync, progress=report,
             )  # fmt: skip
 

@@ -98,20 +98,21 @@ class Wired:
 
     def _fresh_index(self) -> FlatIndex:
         """The index with everything in it that any program has written by now."""
-        from ..core.units import units_of
         from ..indexes.flat import FlatIndex
 
         change = self._store.changes(self.name, self._version)
         self._index = FlatIndex() if self._index is None else self._index
-        self._index.apply(change._replace(numbers=units_of(change.numbers), removed=units_of(change.removed)))
+        self._index.apply(change)
         self._version = change.version
         return self._index
 
-    def _create_if_new(self) -> None:
-        if self._stored() is not None:
+    def _create_if_new(self, passages: bool | None = None) -> None:
+        if stored := self._stored():
+            compatibility.refuse_other_passages(self.name, stored, passages)
             return
         spec = self.embedder.spec if self._settings.model is not None else None
-        self._settings = self._store.create(self.name, compatibility.made_by(spec) if spec else self._settings).settings
+        settings = compatibility.made_by(spec, passages=passages is not False) if spec else self._settings
+        self._settings = self._store.create(self.name, settings).settings
         if spec:  # another process may have made it in between, with another model
             compatibility.refuse_other_name(self.name, self._settings, spec.name)
             compatibility.refuse_other_weights(self.name, self._settings, spec)
@@ -130,10 +131,10 @@ class Wired:
             yield
         self._settings = settings
 
-    def _embedder_for_writing(self) -> Embedder:
+    def _embedder_for_writing(self, passages: bool | None = None) -> Embedder:
         """The embedder; a collection begun by another program learns here what makes its vectors from now on."""
-        if self._settings.revision is None:
-            self._settings = compatibility.made_by(self.embedder.spec)
+        if self._settings.revision is None or self._settings.passages is None:
+            self._settings = compatibility.made_by(self.embedder.spec, passages=passages is not False)
             self._store.configure(self.name, self._settings)
         return self.embedder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import DimensionMismatch, ModelMismatch
+from .errors import CollectionError, DimensionMismatch, ModelMismatch
 from .types import Settings
 
 if TYPE_CHECKING:
@@ -13,9 +13,20 @@ if TYPE_CHECKING:
 ADVICE = "leave the model out, or use another collection name"
 
 
-def made_by(spec: ModelSpec) -> Settings:
-    """What a collection has to remember of the model that makes its vectors."""
-    return Settings(spec.name, spec.dim, spec.revision, dict(spec.prompts), spec.pooling, spec.normalized)
+def made_by(spec: ModelSpec, *, passages: bool = True) -> Settings:
+    """What a collection has to remember of the model that makes its vectors, and of how texts are given to it."""
+    return Settings(
+        spec.name, spec.dim, spec.revision, dict(spec.prompts), spec.pooling, spec.normalized, spec.max_tokens, passages
+    )
+
+
+def refuse_other_passages(collection: str, stored: Settings, passages: bool | None) -> None:
+    """Raise `CollectionError` unless long texts are treated as they were before; None takes what is stored."""
+    if passages is not None and stored.passages not in (None, passages):
+        was, asked = ("passages", "whole") if stored.passages else ("whole", "as passages")
+        raise CollectionError(
+            f"'{collection}' holds long texts as {was}, so none can be added {asked}; use another collection name"
+        )
 
 
 def refuse_other_name(collection: str, stored: Settings, asked: str | None) -> None:

@@ -48,6 +48,21 @@ class Passage:
     tokens: int = 0  # as the model reads it, special tokens included
 
 
+class Cut(NamedTuple):
+    """The passages of a long document with their vectors; none where its text turned out to fit the model's window."""
+
+    passages: Sequence[Passage]
+    vectors: Vectors  # (len(passages), dim)
+
+
+class Span(NamedTuple):
+    """Where a stored passage lies in its document: `content[start:end]`, in characters, under which headings."""
+
+    start: int
+    end: int
+    heading: str
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """Why a document was found: its cosine similarity, its BM25 score, and the words of the query that stand in it."""
@@ -58,11 +73,23 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """A passage that was found: `content[start:end]` of its document. `text` None: no text is stored."""
+
+    start: int
+    end: int
+    text: str | None = None
+    heading: str = ""
+    score: float | None = None  # its cosine similarity; None where it was found by its words
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One answer of a search, higher scores first.
 
     `score` is what the hits of one search are ordered by: cosine similarity in mode vector (1 is the same direction), BM25
-    in mode text, and in hybrid a mix of both that means something within one search only. `why` holds the parts.
+    in mode text, and in hybrid a mix of both that means something within one search only. `why` holds the parts. A document is
+    as good as its best passage; `passages` are its best, the best first: of a short document, the whole of it.
     """
 
     id: str
@@ -70,6 +97,7 @@ class Hit:
     content: Content | None = None
     metadata: Metadata | None = None
     why: Why = field(default_factory=Why)
+    passages: tuple[Match, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +156,8 @@ class Settings:
     prompts: Mapping[str, str] = field(default_factory=dict)
     pooling: str = ""
     normalized: bool = True
+    window: int | None = None  # tokens the model reads at once
+    passages: bool | None = None  # whether longer texts are cut into passages; None: not decided yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +179,7 @@ class Row:
     hash: bytes | None = None
     metadata: Metadata | None = None
     updated: int = 0
+    cut: Cut | None = None  # written, never read back; None: nobody looked whether the text fits the window
 
 
 class Known(NamedTuple):
@@ -215,7 +246,17 @@ class Store(Protocol):
 
     def count(self, collection: str) -> int: ...
 
-    def changes(self, collection: str, since: int | None = None) -> Change: ...
+    def changes(self, collection: str, since: int | None = None, *, whole: bool = False) -> Change: ...
+
+    def cuts_of(self, collection: str, hashes: Sequence[bytes]) -> dict[bytes, tuple[Vector, Cut]]: ...
+
+    def put_cuts(self, collection: str, rows: Iterable[Row]) -> None: ...
+
+    def uncut(self, collection: str, longer_than: int) -> Iterator[Row]: ...
+
+    def spans_of(self, collection: str, units: Sequence[int]) -> dict[int, Span]: ...
+
+    def all_spans_of(self, collection: str, numbers: Sequence[int]) -> dict[int, list[Span]]: ...
 
     def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]: ...
 

@@ -139,3 +139,20 @@ def top_k(scores: Scores, k: int) -> NDArray[np.int64]:
     else:
         chosen = np.arange(len(scores))
     return chosen[np.argsort(-scores[chosen], kind="stable")].astype(np.int64)
+
+
+def mean_of_passages(passages: Vectors, weights: ArrayLike) -> Vector:
+    """One vector for a document, from its passages.
+
+    Parameters
+    ----------
+    passages : (n, dim) of any length; their directions count
+    weights : (n,) their numbers of tokens; a long passage counts for more
+
+    Returns
+    -------
+    (dim,) float32, unit length; passages that cancel out, or none at all, give a zero vector, which no search returns
+    """
+    total = np.asarray(weights, np.float32) @ normalised(passages)  # (n,) @ (n, dim) -> (dim,)
+    mean: Vector = normalised(total[None])[0]
+    return mean

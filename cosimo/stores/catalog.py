@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.content import storable
 from ..core.errors import DataError, NotFound
 from ..core.types import CollectionInfo, Settings
-from . import schema
+from . import passages, schema
 from .rows import known_metadata
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def configure(file: File, entry: Entry, settings: Settings) -> None:
         "prompts": dict(settings.prompts),
         "pooling": settings.pooling,
         "normalized": settings.normalized,
+        "window": settings.window,
+        "passages": settings.passages,
     }
     # NULL where there is no model: `llm` lists that as None, and says so when asked to search by text
     file.execute("UPDATE collections SET model = ?1 WHERE id = ?2 AND model IS NOT ?1", (settings.model, entry.number))
@@ -96,6 +98,7 @@ def configure(file: File, entry: Entry, settings: Settings) -> None:
 
 def drop(file: File, number: int) -> int:
     """Delete a collection and its rows; the number of rows that went."""
+    passages.drop(file, number)
     # numbers first and set-wise, not each by the trigger: four times faster
     file.execute("DELETE FROM cosimo_rows WHERE collection_id = ?", (number,))
     file.execute("UPDATE cosimo_state SET writing = 1")
@@ -116,4 +119,6 @@ def _settings(model: str | None, dim: int | None, stored: str | None) -> Setting
         prompts=kept.get("prompts") or {},
         pooling=kept.get("pooling") or "",
         normalized=bool(kept.get("normalized", True)),
+        window=kept.get("window"),
+        passages=kept.get("passages"),
     )

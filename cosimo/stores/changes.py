@@ -1,4 +1,6 @@
-"""Changes: which numbers and vectors a collection has, or got since a version. Reads rows; an index applies what comes out.
+"""Changes: which units and vectors a collection has, or got since a version. Reads rows; an index applies what comes out.
+
+A document that is cut has a unit for each passage, any other one for the whole (core/units.py).
 
 In a file that has our tables a version is the highest `changed` there: any program's writes raise it. In one that has none
 (`llm` wrote it, we only read), numbers are SQLite's rowids and a version is negative, made of `PRAGMA data_version`: it says
@@ -10,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.types import Change
+from ..core.units import documents_of, units_of
+from . import passages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,17 +28,22 @@ FIRST = -(2**63)  # below every number
 LAST = 0x10FFFF
 
 
-def changes(file: File, state: State, collection: int, dim: int | None, since: int | None) -> Change:
+def changes(file: File, state: State, collection: int, dim: int | None, since: int | None, *, whole: bool = False) -> Change:
     """What happened since a version: all for None, and where the file cannot say. Call inside a transaction.
 
-    Vectors of another length than `dim`, and those with NaN or infinity, are left out.
+    Vectors of another length than `dim`, and those with NaN or infinity, are left out. With `whole`, each document has one
+    unit, its own vector, and passages are none.
     """
     now, floor = version(file, state)
     if since == now:
         return Change(now, False, *_empty(dim or 0), _numbers([]))
-    if since is None or not state.tracked or not floor <= since < now:
-        return Change(now, True, *_all(file, state, collection, dim or 0), _numbers([]))
-    return _since(file, collection, dim or 0, since, now)
+    full = since is None or not state.tracked or not floor <= since < now
+    cut = None
+    if state.tracked and not whole and passages.any_cut(file):
+        cut = passages.Parts(collection, None if full else since)
+    if full or since is None:
+        return Change(now, True, *_all(file, state, collection, dim or 0, cut), _numbers([]))
+    return _since(file, collection, dim or 0, since, now, cut)
 
 
 def version(file: File, state: State) -> tuple[int, int]:
@@ -45,17 +54,34 @@ def version(file: File, state: State) -> tuple[int, int]:
     return max(floor, changed), floor
 
 
-def _all(file: File, state: State, collection: int, dim: int) -> tuple[Numbers, Vectors]:
+def _all(file: File, state: State, collection: int, dim: int, cut: passages.Parts | None) -> tuple[Numbers, Vectors]:
     import numpy as np
 
     total = file.value("SELECT count(*) FROM embeddings WHERE collection_id = ?", (collection,))
-    numbers, vectors = np.empty(total, np.int64), np.empty((total, dim), np.float32)
+    query, room = _query(file, state, total), total + (cut.total(file) if cut else 0)
+    units, vectors = np.empty(room, np.int64), np.empty((room, dim), np.float32)
     filled = 0
-    for found, block in _blocks(file, _query(file, state, total), (collection, 4 * dim), dim):
-        numbers[filled : filled + len(found)] = found
+    for found, block in _units(file, query, (collection, 4 * dim), dim, cut):
+        units[filled : filled + len(found)] = found
         vectors[filled : filled + len(found)] = block
         filled += len(found)
-    return numbers[:filled], vectors[:filled]
+    return units[:filled], vectors[:filled]
+
+
+def _units(
+    file: File, query: str, parameters: tuple[int, ...], dim: int, cut: passages.Parts | None
+) -> Iterator[tuple[Numbers, Vectors]]:
+    """Blocks of units and vectors: documents in one piece, then passages."""
+    import numpy as np
+
+    parted = _numbers(cut.numbers(file)) if cut else _numbers([])
+    for found, block in _blocks(file, query, parameters, dim):
+        if len(parted):
+            one = ~np.isin(found, parted)
+            found, block = found[one], block[one]
+        yield units_of(found), block
+    if cut and len(parted):
+        yield from _blocks(file, cut.vectors, (cut.collection, 4 * dim), dim)
 
 
 def _query(file: File, state: State, total: int) -> str:
@@ -87,23 +113,24 @@ def _blocks(file: File, sql: str, parameters: tuple[int, ...], dim: int) -> Iter
         yield numbers, block
 
 
-def _since(file: File, collection: int, dim: int, since: int, now: int) -> Change:
+def _since(file: File, collection: int, dim: int, since: int, now: int, cut: passages.Parts | None) -> Change:
     import numpy as np
 
     sql = (
         "SELECT r.number, e.embedding FROM cosimo_rows r JOIN embeddings e ON e.collection_id = r.collection_id AND e.id = r.id"
         " WHERE +r.collection_id = ? AND length(e.embedding) = ? AND typeof(e.embedding) = 'blob' AND r.changed > ?"
     )
-    blocks = list(_blocks(file, sql, (collection, 4 * dim, since), dim))
+    blocks = list(_units(file, sql, (collection, 4 * dim, since), dim, cut))
     touched = [
         n for (n,) in file.rows("SELECT number FROM cosimo_rows WHERE changed > ? AND +collection_id = ?", (since, collection))
     ]
     if not blocks:
-        return Change(now, False, *_empty(dim), _numbers(touched))
-    numbers = np.concatenate([found for found, _ in blocks])
+        return Change(now, False, *_empty(dim), units_of(_numbers(touched)))
+    units = np.concatenate([found for found, _ in blocks])
     vectors = np.concatenate([block for _, block in blocks]).astype(np.float32, copy=False)
     # gone, or there with a vector nobody can use: either way no longer to be found
-    return Change(now, False, numbers, vectors, np.setdiff1d(_numbers(touched), numbers))
+    gone = np.setdiff1d(_numbers(touched), documents_of(units))
+    return Change(now, False, units, vectors, units_of(gone))
 
 
 def numbered(state: State) -> str:

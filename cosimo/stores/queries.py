@@ -7,16 +7,16 @@ from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from ..core.errors import Locked
-from . import changes, fulltext, where
-from .rows import known_metadata
+from . import changes, fulltext, passages, places, where, write
+from .rows import known_metadata, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from ..core.filters import Filter
     from ..core.sqlite import File
-    from ..core.types import Numbers
+    from ..core.types import Cut, Numbers, Row, Span, Vector
     from . import catalog, schema
 
 REMEMBERED = 32  # filters whose rows are kept until the file changes: asking SQLite again takes 50 ms on 100,000 rows
@@ -50,11 +50,74 @@ class Queries(ABC):
         with self._collection(collection) as (state, entry):
             key = (collection, changes.version(self._file, state)[0], filter)
             if key not in self._allowed:
-                self._allowed[key] = np.array(where.matching(self._file, state, entry.number, filter), np.int64)
+                inside = places.finder(self._file, state, entry.number)
+                found = where.matching(self._file, state, entry.number, filter, places=inside)
+                self._allowed[key] = np.array(found, np.int64)
                 while len(self._allowed) > REMEMBERED:
                     self._allowed.popitem(last=False)
             self._allowed.move_to_end(key)
             return self._allowed[key]
+
+    def index_places(self, collection: str, filter: Filter) -> None:
+        """Bring the places in the metadata up to date, where a filter asks about them and the file is ours to write.
+
+        Call outside of a snapshot. Without it answers are the same: a tree is made for this connection alone.
+        """
+        if self.read_only or not places.asks(filter):
+            return
+        with self._collection(collection) as (state, entry):
+            if not state.tracked or not places.wanting(self._file, state, entry.number):
+                return
+        try:
+            with self._writing_to(collection) as entry, self._collection(collection) as (state, _):
+                places.catch_up(self._file, state, places.Places("main", entry.number))
+        except Locked:  # a long write of another program: search need not wait for it
+            pass
+
+    def cuts_of(self, collection: str, hashes: Sequence[bytes]) -> dict[bytes, tuple[Vector, Cut]]:
+        """Documents with these content hashes, each with its vector and passages; those nobody cut are left out."""
+        with self._collection(collection) as (state, entry):
+            if not state.tracked:
+                return {}
+            return {hash: (vector, cut) for hash, vector, cut in passages.cuts_of(self._file, entry, hashes)}
+
+    def uncut(self, collection: str, longer_than: int) -> Iterator[Row]:
+        """Rows whose text has more than so many characters and that nobody has cut; store them with a `cut` as they come.
+
+        Once all were taken that is remembered, and only what changes later is looked at. Nothing in a file we have not written.
+        """
+        with self._collection(collection) as (state, entry):
+            if not state.tracked:
+                return
+            now, since = changes.version(self._file, state)[0], passages.looked(self._file, entry.number)
+        if since == now:
+            return
+        after = changes.FIRST
+        while True:
+            with self._collection(collection) as (_, entry):
+                found = passages.next_uncut(self._file, entry.number, since, after, longer_than)
+            if not found:
+                break
+            for _, *columns in found:
+                yield row_of(columns)
+            after = found[-1][0]
+        with self._writing_to(collection) as entry:
+            passages.look(self._file, entry.number, now)
+
+    def put_cuts(self, collection: str, rows: Iterable[Row]) -> None:
+        """Give rows that `uncut` found their passages and the vector that goes with them; rows changed since then stay."""
+        with self._writing_to(collection) as entry:
+            passages.put(self._file, entry, write.set_vectors(self._file, entry, rows))
+
+    def spans_of(self, collection: str, units: Sequence[int]) -> dict[int, Span]:
+        """Where passages lie in their documents; units that are whole documents are left out."""
+        with self._collection(collection) as (state, entry):
+            return passages.spans(self._file, entry.number, units) if state.tracked else {}
+
+    def all_spans_of(self, collection: str, numbers: Sequence[int]) -> dict[int, list[Span]]:
+        """document number → where its passages lie, in order; documents in one piece are left out."""
+        with self._collection(collection) as (state, _):
+            return passages.all_spans(self._file, numbers) if state.tracked else {}
 
     def has_text(self, collection: str) -> bool:
         """True where any row has a text beside its vector."""
@@ -118,6 +181,8 @@ class Queries(ABC):
         Rows without the field are left out. Values are spelled as JSON spells them, text without quotes.
         """
         counts: Counter[str] = Counter()
+        if filter is not None:
+            self.index_places(collection, filter)
         allowed = None if filter is None else set(self.numbers_that_pass(collection, filter).tolist())
         with self._collection(collection) as (state, entry):
             sql = (

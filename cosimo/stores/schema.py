@@ -64,6 +64,7 @@ OURS = {  # table → the version it came with
     "cosimo_rows": 1,
     "cosimo_cut": 2,
     "cosimo_vectors": 2,
+    "cosimo_looked": 2,
     "cosimo_indexes": 2,
     "cosimo_marks": 2,
     "cosimo_similarities": 2,
@@ -88,6 +89,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # step n brings a file from version
         "CREATE TABLE IF NOT EXISTS cosimo_cut (number INTEGER PRIMARY KEY, hash BLOB, passages INTEGER)",
         'CREATE TABLE IF NOT EXISTS cosimo_vectors (unit INTEGER PRIMARY KEY, start INTEGER, "end" INTEGER, heading TEXT,'
         " tokens INTEGER, embedding BLOB)",
+        # up to which change no text is left that somebody should look at, whether it fits the window
+        "CREATE TABLE IF NOT EXISTS cosimo_looked (collection_id INTEGER PRIMARY KEY, version INTEGER)",
         "CREATE TABLE IF NOT EXISTS cosimo_indexes (collection_id INTEGER PRIMARY KEY, kind TEXT, metric TEXT, params TEXT)",
         "CREATE TABLE IF NOT EXISTS cosimo_marks (mark TEXT PRIMARY KEY, collection_id INTEGER, version INTEGER)",
         "CREATE TABLE IF NOT EXISTS cosimo_similarities (collection_id INTEGER, id TEXT, other_id TEXT, score REAL,"
@@ -120,6 +123,7 @@ def _forgotten(row: str, when: str) -> str:
 
 
 _REPLACED = _forgotten("new", "hash IS NOT new.content_hash")
+_OTHER = "(hash IS NOT new.content_hash OR old.embedding IS NOT new.embedding)"
 _MOVED = "(old.collection_id IS NOT new.collection_id OR old.id IS NOT new.id)"
 _BURIED = (
     f"UPDATE cosimo_rows SET changed = {NEXT}, live = 0, source = NULL WHERE collection_id = old.collection_id AND id = old.id"
@@ -130,7 +134,7 @@ WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN{_NUMBERED}{_REPLACED}
 END""",
     "cosimo_changed": f"""CREATE TRIGGER cosimo_changed AFTER UPDATE ON embeddings
 WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN{_forgotten("old", _MOVED)}
-  {_BURIED} AND {_MOVED};{_NUMBERED}{_REPLACED}
+  {_BURIED} AND {_MOVED};{_NUMBERED}{_forgotten("new", _OTHER)}
 END""",
     "cosimo_removed": f"""CREATE TRIGGER cosimo_removed AFTER DELETE ON embeddings WHEN {_IDLE} BEGIN{_forgotten("old", "TRUE")}
   {_BURIED};
@@ -140,6 +144,7 @@ END""",
   DELETE FROM cosimo_rows WHERE collection_id = old.id AND live = 0;
   DELETE FROM cosimo_sources WHERE collection_id = old.id;
   DELETE FROM cosimo_collections WHERE collection_id = old.id;
+  DELETE FROM cosimo_looked WHERE collection_id = old.id;
   DELETE FROM cosimo_indexes WHERE collection_id = old.id;
   DELETE FROM cosimo_marks WHERE collection_id = old.id;
   DELETE FROM cosimo_similarities WHERE collection_id = old.id;

@@ -320,13 +320,17 @@ class SQLiteStore(Queries):
 
     # --- for indexes -----------------------------------------------------------------------------------------------
 
-    def changes(self, collection: str, since: int | None = None) -> Change:
+    def changes(self, collection: str, since: int | None = None, *, whole: bool = False) -> Change:
         """What happened to a collection's vectors since a version (of this store object); all of them for None.
 
         Vectors of another length than the collection's, and those with NaN or infinity, are left out.
+
+        Parameters
+        ----------
+        whole : one vector a document, even where it is cut into passages
         """
         with self._collection(collection) as (state, entry):
-            return changes.changes(self._file, state, entry.number, entry.settings.dim, since)
+            return changes.changes(self._file, state, entry.number, entry.settings.dim, since, whole=whole)
 
     def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]:
         """number → id; numbers of rows that are gone are left out."""

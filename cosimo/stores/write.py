@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.content import content_hash, storable
-from . import schema
+from . import passages, schema
 from .rows import chunks, known_metadata, metadata_json, packed
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def put(file: File, entry: Entry, batch: list[Row], source: str | None) -> None:
         " SET changed = excluded.changed, live = 1, source = coalesce(excluded.source, source)",
         (_source(file, entry.number, source), highest),
     )
+    passages.forget(file, highest)
+    passages.put(file, entry, batch)
     file.execute("UPDATE cosimo_state SET writing = 0")
 
 
@@ -91,6 +93,20 @@ def touch(file: File, entry: Entry, found: Touches, source: str | None) -> None:
     file.execute_many(f"UPDATE embeddings SET metadata = ?, updated = ? {key}", found.metadata)
     if found.sources:
         file.execute_many(f"UPDATE cosimo_rows SET source = {_source(file, entry.number, source)} {key}", found.sources)
+
+
+def set_vectors(file: File, entry: Entry, rows: Iterable[Row]) -> list[Row]:
+    """Replace the vectors of rows whose text is still the one given, and nothing else of them; those come back."""
+    from ..core.vectors import pack
+
+    kept = []
+    for row in rows:
+        changed = file.execute(
+            "UPDATE embeddings SET embedding = ?, content_hash = ? WHERE collection_id = ? AND id = ? AND content = ?",
+            (pack(row.vector), content_hash(row.content or ""), entry.number, row.id, row.content),
+        )
+        kept += [row] if changed else []
+    return kept
 
 
 def delete(file: File, entry: Entry, ids: Iterable[str]) -> int:

@@ -8,6 +8,7 @@ def test_it_is_a_store(tmp_path):
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ import numpy as np
 
 from ..core.content import content_hash
 from ..core.errors import BadVector, DataError, DimensionMismatch, Error, NotFound
-from ..core.types import Document, Row, Settings
+from ..core.types import Cut, Document, Passage, Row, Settings, Span
+from ..core.units import SHIFT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +40,8 @@ def row(id: str, *values: float, content: str | bytes | None = None, metadata: d
 
 
 def held(change: Change) -> dict[int, list[float]]:
-    """number → vector of what a change brings."""
-    return {int(number): found.tolist() for number, found in zip(change.numbers, change.vectors, strict=True)}
+    """document number → vector of what a change brings, where no document has passages."""
+    return {int(unit) >> SHIFT: found.tolist() for unit, found in zip(change.numbers, change.vectors, strict=True)}
 
 
 def refuses(kind: type[Error], call: Callable[[], object]) -> str:
@@ -135,7 +137,7 @@ def numbers_survive_replacement(store: Store) -> None:
     store.put("notes", [row("a", 1), row("b", 2), row("c", 3)])
     first = store.changes("notes")
     assert first.full
-    ids = store.ids_of("notes", first.numbers.tolist())
+    ids = store.ids_of("notes", list(held(first)))
     number = {id: n for n, id in ids.items()}
     assert {ids[n]: found[0] for n, found in held(first).items()} == {"a": 1, "b": 2, "c": 3}
 
@@ -146,7 +148,7 @@ def numbers_survive_replacement(store: Store) -> None:
     assert not second.full
     assert held(second)[number["b"]][0] == 20
     assert store.ids_of("notes", [*new, number["b"], number["a"]]) == {next(iter(new)): "d", number["b"]: "b"}
-    assert second.removed.tolist() == [number["a"]]
+    assert second.removed.tolist() == [number["a"] << SHIFT]
 
     third = store.changes("notes", second.version)
     assert (third.full, len(third.numbers), len(third.removed), third.version) == (False, 0, 0, second.version)
@@ -169,6 +171,46 @@ def changes_are_of_one_collection(store: Store) -> None:
     assert change.full
     assert [found[0] for found in held(change).values()] == [2]
     assert store.count("other") == 2
+
+
+def passages_come_with_their_document(store: Store) -> None:
+    """A cut document is known by its passages, or whole where asked; they go when its text does."""
+    store.create("notes", SETTINGS)
+    whole = row("long", 1, content="first part, second part")
+    parts = [Passage(0, 0, 11, "first part,", "", 4), Passage(1, 12, 23, "second part", "Title", 4)]
+    store.put("notes", [replace(whole, cut=Cut(parts, np.stack([vector(2), vector(3)]))), row("short", 9)])
+    first = store.changes("notes")
+    number = next(n for n, id in store.ids_of("notes", (first.numbers >> SHIFT).tolist()).items() if id == "long")
+    units = [number << SHIFT, number << SHIFT | 1]
+    assert {int(unit): found[0] for unit, found in zip(first.numbers, first.vectors, strict=True) if unit in units} == {
+        units[0]: 2,
+        units[1]: 3,
+    }
+    assert sorted(found[0] for found in held(store.changes("notes", whole=True)).values()) == [1, 9]
+    assert store.spans_of("notes", units) == {units[0]: Span(0, 11, ""), units[1]: Span(12, 23, "Title")}
+    assert store.all_spans_of("notes", [number]) == {number: [Span(0, 11, ""), Span(12, 23, "Title")]}
+    hash = content_hash(whole.content or "")
+    assert [passage.heading for passage in store.cuts_of("notes", [hash])[hash][1].passages] == ["", "Title"]
+
+    store.put("notes", [row("long", 5, content="another text")])
+    second = store.changes("notes", first.version)
+    assert (second.numbers.tolist(), second.vectors[:, 0].tolist()) == ([units[0]], [5])
+    assert store.spans_of("notes", units) == {}
+    assert store.cuts_of("notes", [hash]) == {}
+
+
+def long_texts_are_found_once(store: Store) -> None:
+    """`uncut` gives the long texts that have no passages yet, and after all were taken those alone that came later."""
+    store.create("notes", SETTINGS)
+    store.put("notes", [row("a", 1, content="short"), row("b", 2, content="long " * 9), row("c", 3, content="also long " * 9)])
+    found = list(store.uncut("notes", 20))
+    assert [each.id for each in found] == ["b", "c"]
+    none = Cut([], np.empty((0, DIM), np.float32))
+    store.put_cuts("notes", [replace(each, vector=vector(7), cut=none) for each in found])
+    assert store.get("notes", ["b"])["b"].vector[0] == 7
+    assert list(store.uncut("notes", 20)) == []
+    store.put("notes", [row("d", 4, content="long again " * 9)])
+    assert [each.id for each in store.uncut("notes", 20)] == ["d"]
 
 
 def touch_leaves_vectors(store: Store) -> None:
@@ -238,6 +280,8 @@ CHECKS: tuple[Callable[[Store], None], ...] = (
     bad_vectors_store_nothing,
     numbers_survive_replacement,
     changes_are_of_one_collection,
+    passages_come_with_their_document,
+    long_texts_are_found_once,
     touch_leaves_vectors,
     prune_takes_one_source,
     texts_find_their_vectors,

@@ -6,28 +6,23 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..core.content import content_hash, storable
+from ..core.content import content_hash
 from ..core.errors import DataError
-from ..core.types import Document, Row
-from ..core.vectors import checked
+from ..core.types import Cut, Document, Row, Settings
+from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, checked_id
+from .embedding import Embeddings, embed_texts, looked_at_from, passages_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..core.types import Content, Embedder, Known, Metadata, Store, Vector, Vectors
-
-# One commit a batch. Left to itself a batch takes about as long as BATCH_SECONDS: Ctrl-C then loses seconds and a bar moves,
-# while the embedder still has enough texts to sort by length (256 short ones at a time were 12% slower than 1,024).
-BATCH_SECONDS = 1.5
-FIRST_TEXTS, FEWEST_TEXTS, BATCH_TEXTS = 64, 32, 1_024
-BATCH_CHARACTERS = 1_000_000
+    from ..core.types import Content, Embedder, Known, Metadata, Store, Vectors
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What adding documents did. `committed` rows are in the file; `cut` of them were longer than the model's window."""
+    """What adding documents did. `committed` rows are in the file."""
 
     committed: int = 0  # added + updated + unchanged
     added: int = 0
@@ -39,7 +34,8 @@ class Added:
     removed: int = 0  # `sync` only: their source is gone
     embedded: int = 0  # distinct texts that went through the model
     tokens: int = 0  # read by the model
-    cut: int = 0
+    passages: int = 0  # that texts longer than the window were cut into
+    cut: int = 0  # texts of which the model read the beginning alone
     seconds: float = 0.0
 
 
@@ -71,7 +67,7 @@ def add(
 
     Parameters
     ----------
-    embedder : called once, when the first text has to be embedded; a run that changes nothing loads no model
+    embedder : called when a text has to be embedded; a run that changes nothing loads no model
     keep_content : store the text beside its vector
     source : where the documents come from; `sync` removes this source's rows that did not come again, but none that
         may be among those the source could not read (`Source.unread`: how their ids begin)
@@ -81,9 +77,9 @@ def add(
     ------
     DataError : an id that is empty or not text (what was committed before stays); `sync` after no document at all
     """
-    started, done, pace = time.monotonic(), Added(), _Pace(batch_size)
+    started, done, pace = time.monotonic(), Added(), Pace(batch_size)
     seen: set[str] = set()
-    for batch in _batches(documents, pace):
+    for batch in batches(documents, pace):
         before = done
         done = _commit(store, embedder, collection, batch, keep_content, source, done)
         if sync:
@@ -92,6 +88,7 @@ def add(
         pace.took(done.embedded - before.embedded, done.seconds - before.seconds)
         if progress is not None:
             progress(done)
+    done = _complete(store, embedder, collection, done)
     if sync and source is not None:
         done = replace(done, removed=_prune(store, collection, source, documents, seen))
     return replace(done, seconds=time.monotonic() - started)
@@ -108,19 +105,27 @@ def _prune(store: Store, collection: str, source: str, documents: Iterable[Docum
 
 def plan(store: Store, embedder: Embedder, collection: str, documents: Iterable[Document], *, exists: bool) -> Plan:
     """Count what `add` would do: texts, those to embed, and their tokens. `exists`: the collection is there already."""
-    total = Plan()
-    for batch in _batches(documents, _Pace(BATCH_TEXTS)):
+    total, settings = Plan(), store.settings(collection) if exists else None
+    longest = looked_at_from(settings or Settings(None), lambda: embedder)
+    for batch in batches(documents, Pace(BATCH_TEXTS)):
         work = _sorted(batch, store.known(collection, [d.id for d in batch]) if exists else {})
-        texts = [text for text in work.contents.values() if isinstance(text, str)]
         total = Plan(
             total.texts + len(batch),
             total.unchanged + len(work.same),
             total.empty + work.empty,
             total.to_embed + len(work.contents),
-            total.tokens + sum(embedder.count_tokens(texts)),
+            total.tokens + _tokens(embedder, list(work.contents.values()), longest),
         )
     price = embedder.spec.price
     return replace(total, cost=None if price is None else round(total.tokens * price / 1e6, 6))
+
+
+def _tokens(embedder: Embedder, documents: Sequence[Document], longest: int | None) -> int:
+    """Tokens that the model will read, the headings of passages included."""
+    texts = [document for document in documents if isinstance(document.content, str)]
+    short = [d.content for d in texts if isinstance(d.content, str) and (longest is None or len(d.content) <= longest)]
+    long = [d for d in texts if isinstance(d.content, str) and longest is not None and len(d.content) > longest]
+    return sum(embedder.count_tokens(short)) + sum(p.tokens for passages in passages_of(embedder, long) for p in passages)
 
 
 def add_vectors(
@@ -154,70 +159,12 @@ def add_vectors(
         return store.put(collection, rows())
 
 
-def cleaned(document: Document) -> Document:
-    """The document as it can be stored: lone surrogates, which no encoding can write, become U+FFFD.
-
-    Raises
-    ------
-    DataError : no document, or one whose id is empty, not a string, or cannot be written as UTF-8
-    """
-    if not isinstance(document, Document):
-        raise DataError(f"what is added must be documents, not {type(document).__name__}; write cosimo.Document(id, text)")
-    checked_id(document.id)
-    content = document.content
-    if isinstance(content, str):
-        content = storable(content)
-    elif not isinstance(content, bytes):
-        raise DataError(f"the content of '{document.id}' is {type(content).__name__}, not text or bytes")
-    return replace(document, content=content)
-
-
-def checked_id(id: object) -> str:
-    """The id itself, refused where no database could hold it."""
-    if not isinstance(id, str):
-        raise DataError(f"an id must be a string, not {id!r}; use str(id)")
-    if not id:
-        raise DataError("an id must not be empty")
-    if "\0" in id or storable(id) != id:
-        raise DataError(f"the id {id!r} holds a NUL or half a surrogate pair, which databases cannot store; rename it")
-    return id
-
-
 def _content(document: Document) -> Content:
     return document.content if document.content is not None else ""
 
 
 def _blank(content: Content | None) -> bool:
     return not content or (isinstance(content, str) and not content.strip())
-
-
-class _Pace:
-    """How many texts the next batch takes: a fixed number, or what was embedded in BATCH_SECONDS so far."""
-
-    def __init__(self, size: int | None) -> None:
-        self.fixed = size is not None
-        self.texts = size or FIRST_TEXTS
-
-    def took(self, embedded: int, seconds: float) -> None:
-        """Learn from a batch; one that embedded nothing says that reading is all there is to do."""
-        if not self.fixed:
-            wanted = int(embedded / seconds * BATCH_SECONDS) if embedded and seconds > 0 else BATCH_TEXTS
-            self.texts = min(max(wanted, FEWEST_TEXTS), BATCH_TEXTS)
-
-
-def _batches(documents: Iterable[Document], pace: _Pace) -> Iterator[list[Document]]:
-    """Documents in lists of as many as `pace` says; of one id twice in a list, the later one in the earlier one's place."""
-    batch: dict[str, Document] = {}
-    characters = 0
-    for document in documents:
-        document = cleaned(document)
-        batch[document.id] = document
-        characters += len(_content(document))
-        if len(batch) >= pace.texts or (not pace.fixed and characters >= BATCH_CHARACTERS):
-            yield list(batch.values())
-            batch, characters = {}, 0
-    if batch:
-        yield list(batch.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +175,7 @@ class _Work:
     same: list[Document]  # the text is stored already
     empty: int
     hashes: dict[str, bytes]  # id → hash of the text to embed
-    contents: dict[bytes, Content]  # distinct texts to embed
+    contents: dict[bytes, Document]  # a document for each distinct text to embed
 
 
 def _sorted(batch: list[Document], known: dict[str, Known]) -> _Work:
@@ -240,7 +187,7 @@ def _sorted(batch: list[Document], known: dict[str, Known]) -> _Work:
         [d for d in texts if d.id in known and known[d.id].hash == hashes[d.id]],
         len(batch) - len(texts),
         hashes,
-        {hashes[d.id]: _content(d) for d in todo},
+        {hashes[d.id]: d for d in todo},
     )
 
 
@@ -257,12 +204,8 @@ def _commit(
     known = store.known(collection, [document.id for document in batch])
     work = _sorted(batch, known)
     _refuse_bytes(embedder, work.todo)
-    vectors, reply = _vectors(store, embedder, collection, work.contents)
-    now = int(time.time())
-    rows = (
-        Row(d.id, vectors[work.hashes[d.id]], d.content if keep_content else None, work.hashes[d.id], d.metadata, now)
-        for d in work.todo
-    )
+    made = _embedded(store, embedder, collection, work.contents)
+    rows = [_row(document, work.hashes[document.id], made, keep_content) for document in work.todo]
     with store.atomic() if work.todo else nullcontext():
         store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
         if work.todo:
@@ -275,10 +218,61 @@ def _commit(
         updated=done.updated + updated,
         unchanged=done.unchanged + len(work.same),
         empty=done.empty + work.empty,
-        embedded=done.embedded + reply.embedded,
-        tokens=done.tokens + reply.tokens,
-        cut=done.cut + sum(work.hashes[d.id] in reply.cut for d in work.todo),
+        embedded=done.embedded + made.embedded,
+        tokens=done.tokens + made.tokens,
+        passages=done.passages + made.passages,
+        cut=done.cut + sum(work.hashes[d.id] in made.cut_off for d in work.todo),
     )
+
+
+def _embedded(store: Store, embedder: Callable[[], Embedder], collection: str, contents: dict[bytes, Document]) -> Embeddings:
+    settings = store.settings(collection) if contents else None
+    if settings is not None and settings.passages is None:
+        embedder()  # the collection of another program learns now what is done with long texts
+        settings = store.settings(collection)
+    if settings is None:
+        return Embeddings()
+    return embed_texts(store, embedder, collection, contents, looked_at_from(settings, embedder))
+
+
+def _row(document: Document, hash: bytes, made: Embeddings, keep_content: bool) -> Row:
+    vector, cut = made.found[hash]
+    if cut is not None and not keep_content:  # headings are text too
+        cut = Cut([replace(passage, heading="") for passage in cut.passages], cut.vectors)
+    content = document.content if keep_content else None
+    return Row(document.id, vector, content, hash, document.metadata, int(time.time()), cut)
+
+
+def _complete(store: Store, embedder: Callable[[], Embedder], collection: str, done: Added) -> Added:
+    """Cut the long texts that nobody has cut yet: another program's rows, and those of an older cosimo."""
+    settings = store.settings(collection)
+    if settings is None or settings.model is None or not (settings.window or done.embedded):
+        return done
+    longest = looked_at_from(settings, embedder)
+    for rows in _some(store.uncut(collection, longest)) if longest is not None else ():
+        texts = {content_hash(row.content or ""): Document(row.id, row.content) for row in rows}
+        made = embed_texts(store, embedder, collection, texts, longest)
+        cut = [(row, *made.found[content_hash(row.content or "")]) for row in rows]
+        store.put_cuts(collection, [replace(row, vector=vector, cut=parts) for row, vector, parts in cut])
+        done = replace(
+            done,
+            embedded=done.embedded + made.embedded,
+            tokens=done.tokens + made.tokens,
+            passages=done.passages + made.passages,
+        )
+    return done
+
+
+def _some(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows in lists of about a second's work."""
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if sum(len(each.content or "") for each in batch) >= FIRST_CHARACTERS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _refuse_bytes(embedder: Callable[[], Embedder], documents: list[Document]) -> None:
@@ -286,22 +280,3 @@ def _refuse_bytes(embedder: Callable[[], Embedder], documents: list[Document]) -
     first = next((document.id for document in documents if isinstance(document.content, bytes)), None)
     if first is not None and (spec := embedder().spec).modalities == ("text",):
         raise DataError(f"the content of '{first}' is binary, and {spec.name} reads text; leave it out or decode it first")
-
-
-class _Reply(NamedTuple):
-    embedded: int
-    tokens: int
-    cut: set[bytes]
-
-
-def _vectors(
-    store: Store, embedder: Callable[[], Embedder], collection: str, contents: dict[bytes, Content]
-) -> tuple[dict[bytes, Vector], _Reply]:
-    """A vector for each distinct text; one the collection holds under any id is not embedded again."""
-    vectors = dict(store.vectors_of(collection, list(contents))) if contents else {}
-    missing = [digest for digest in contents if digest not in vectors]
-    if not missing:
-        return vectors, _Reply(0, 0, set())
-    reply = embedder().embed([contents[digest] for digest in missing], role="document")
-    vectors.update(zip(missing, checked(reply.vectors), strict=True))
-    return vectors, _Reply(len(missing), reply.tokens, {missing[at] for at in reply.cut})

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 from ..core.errors import DataError
 from ..core.terms import terms
 from ..core.types import Hit, Why
+from ..core.units import SHIFT
+from .passages import matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ..core.filters import Filter
-    from ..core.types import Index, Mode, Numbers, Row, Store, Vector
+    from ..core.types import Index, Match, Mode, Numbers, Row, Store, Vector
+
+WIDER = 4  # times as many passages, where those found are of too few documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One document before it is read: its number and its scores."""
+    """One document before it is read: its number, its scores, and its units that were found with theirs, the best first."""
 
     number: int
     score: float
     vector: float | None = None
     text: float | None = None
+    units: tuple[tuple[int, float], ...] = ()
 
 
 def search(store: Store, index: Index, collection: str, query: Query) -> list[Hit]:
@@ -85,13 +90,19 @@ def _allowed(store: Store, collection: str, query: Query) -> Numbers | None:
 
 
 def _by_meaning(index: Index, query: Query, k: int, allowed: Numbers | None) -> list[_Found]:
+    """The k documents with the best passages: more of them are asked for until they are of k documents."""
     if query.vector is None:
         return []
-    from ..core.units import documents_of
-
-    units, scores = index.search(query.vector[None], k, allowed=allowed)
-    numbers = documents_of(units[0])  # one unit a document as yet
-    return [_Found(number, score, vector=score) for number, score in zip(numbers.tolist(), scores[0].tolist(), strict=True)]
+    asked = k
+    while True:
+        units, scores = index.search(query.vector[None], asked, allowed=allowed)
+        found: dict[int, list[tuple[int, float]]] = {}
+        for unit, score in zip(units[0].tolist(), scores[0].tolist(), strict=True):
+            found.setdefault(unit >> SHIFT, []).append((unit, score))
+        if len(found) >= k or len(units[0]) < asked:
+            best = list(found.items())[:k]
+            return [_Found(number, parts[0][1], vector=parts[0][1], units=tuple(parts)) for number, parts in best]
+        asked *= WIDER
 
 
 def _by_words(store: Store, collection: str, query: Query, k: int, allowed: Numbers | None) -> list[_Found]:
@@ -111,19 +122,23 @@ def _by_both(store: Store, index: Index, collection: str, query: Query, allowed:
     if not words and not meaning:
         return []
     text = {each.number: each.score for each in words}
-    vector = {each.number: each.score for each in meaning}
-    missing = np.array(sorted(text.keys() - vector.keys()), np.int64)
-    vector |= {each.number: each.score for each in _by_meaning(index, query, max(1, len(missing)), missing)}
+    missing = np.array(sorted(text.keys() - {each.number for each in meaning}), np.int64)
+    others = _by_meaning(index, query, len(missing), missing) if len(missing) else []
+    units = {each.number: each.units for each in meaning + others}
+    vector = {each.number: each.score for each in meaning + others}
     numbers = sorted(text.keys() | vector.keys())
     weight = weight_of_vectors(query.text or "", list(text), [each.number for each in meaning], query.languages)
-    worst = min(vector.values())  # a row without a usable vector
+    worst = min(vector.values(), default=0.0)  # a row without a usable vector
     scores = mixed(
         np.array([vector.get(number, worst) for number in numbers], np.float32),
         np.array([text.get(number, 0.0) for number in numbers], np.float32),
         weight,
     )
     best = np.argsort(-scores, kind="stable")[: query.k].tolist()
-    return [_Found(numbers[at], float(scores[at]), vector.get(numbers[at]), text.get(numbers[at])) for at in best]
+    return [
+        _Found(number, float(scores[at]), vector.get(number), text.get(number), units.get(number, ()))
+        for at, number in ((at, numbers[at]) for at in best)
+    ]
 
 
 def _read(store: Store, collection: str, query: Query, found: Sequence[_Found]) -> list[Hit]:
@@ -131,11 +146,14 @@ def _read(store: Store, collection: str, query: Query, found: Sequence[_Found]) 
     ids = store.ids_of(collection, [each.number for each in found])
     kept = [each for each in found if each.number in ids and ids[each.number] != query.besides][: query.k]
     rows = store.get(collection, [ids[each.number] for each in kept])
+    kept = [each for each in kept if ids[each.number] in rows]
     words = terms(query.text) if query.text and query.mode != "vector" else []
-    return [_hit(rows[ids[each.number]], each, words) for each in kept if ids[each.number] in rows]
+    passages = matches(store, collection, {each.number: each.units for each in kept},
+                       {each.number: rows[ids[each.number]].content for each in kept}, words)  # fmt: skip
+    return [_hit(rows[ids[each.number]], each, words, passages[each.number]) for each in kept]
 
 
-def _hit(row: Row, found: _Found, words: Sequence[str]) -> Hit:
+def _hit(row: Row, found: _Found, words: Sequence[str], passages: tuple[Match, ...]) -> Hit:
     folded = row.content.casefold() if words and isinstance(row.content, str) else ""
     matched = tuple(word for word in words if word in folded)
-    return Hit(row.id, found.score, row.content, row.metadata, Why(found.vector, found.text, matched))
+    return Hit(row.id, found.score, row.content, row.metadata, Why(found.vector, found.text, matched), passages)

@@ -1,0 +1,116 @@
+"""Embedding: texts → a vector for each, and passages for those longer than the model's window. Writes nothing.
+
+A text that the collection holds already, under whatever id, is not embedded again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core.types import Cut, Document
+from ..core.vectors import checked, mean_of_passages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..core.types import Content, Embedder, Passage, Settings, Store, Vector, Vectors
+
+# A text of so many characters less than the window has tokens is not looked at: a token is at least a character, but for a few
+# signs that models spell out (㍿ is four), and room is left for special tokens and a prompt
+MARGIN = 32
+
+
+class Embedding(NamedTuple):
+    """What is stored of a text beside itself. `cut` None: it is too short for anybody to look whether it fits."""
+
+    vector: Vector
+    cut: Cut | None = None
+
+
+@dataclass(slots=True)
+class Embeddings:
+    """What embedding some texts gave."""
+
+    found: dict[bytes, Embedding] = field(default_factory=dict)  # hash → one for every text asked for
+    embedded: int = 0  # texts that went through the model
+    passages: int = 0  # that they were cut into
+    tokens: int = 0
+    cut_off: set[bytes] = field(default_factory=set)  # hashes of texts of which the model read the beginning alone
+
+
+def looked_at_from(settings: Settings, embedder: Callable[[], Embedder]) -> int | None:
+    """The number of characters above which a text may be longer than the window; None where texts stay whole."""
+    if settings.passages is False:
+        return None
+    window = settings.window or embedder().spec.max_tokens
+    return None if window is None else max(window - MARGIN, 1)
+
+
+def embed_texts(
+    store: Store, embedder: Callable[[], Embedder], collection: str, texts: Mapping[bytes, Document], longest: int | None
+) -> Embeddings:
+    """Vectors for distinct texts.
+
+    Parameters
+    ----------
+    embedder : called only if something has to be embedded
+    texts : hash → a document with this content; its id may tell that it is a program
+    longest : `looked_at_from`
+    """
+    result = Embeddings()
+    long = {hash for hash, document in texts.items() if longest is not None and _length(document) > longest}
+    short = [hash for hash in texts if hash not in long]
+    if short:
+        result.found = {hash: Embedding(vector) for hash, vector in store.vectors_of(collection, short).items()}
+    if long:
+        result.found |= {hash: Embedding(*held) for hash, held in store.cuts_of(collection, list(long)).items()}
+    missing = {hash: document for hash, document in texts.items() if hash not in result.found}
+    if missing:
+        _embed(embedder(), missing, long, result)
+    return result
+
+
+def passages_of(embedder: Embedder, documents: Sequence[Document]) -> list[list[Passage]]:
+    """The passages of each document, as the model's window has it; a single one for a text that fits."""
+    from ..sources.passages import cut_all, room
+
+    limit = room(embedder.spec, embedder.count_tokens)
+    if limit is None or not documents:
+        return [[] for _ in documents]
+    return cut_all(documents, count=embedder.count_tokens, max_tokens=limit)
+
+
+def _embed(embedder: Embedder, texts: Mapping[bytes, Document], long: set[bytes], result: Embeddings) -> None:
+    """All texts and passages in one call, so that the model can sort them by length."""
+    from ..sources.passages import reading
+
+    looked = [hash for hash in texts if hash in long]
+    cut = dict(zip(looked, passages_of(embedder, [texts[hash] for hash in looked]), strict=True))
+    parts: list[tuple[bytes, list[Passage], list[Content]]] = []
+    for hash, document in texts.items():
+        passages = cut.get(hash, [])
+        if len(passages) > 1:
+            parts.append((hash, passages, [reading(passage) for passage in passages]))
+        else:
+            parts.append((hash, [], [document.content if document.content is not None else ""]))
+    reply = embedder.embed([content for _, _, contents in parts for content in contents], role="document")
+    vectors, at, incomplete = checked(reply.vectors), 0, set(reply.cut)
+    for hash, passages, contents in parts:
+        own = vectors[at : at + len(contents)]
+        result.found[hash] = _assembled(own, passages, looked_at=hash in long)
+        if incomplete.intersection(range(at, at + len(contents))):
+            result.cut_off.add(hash)
+        at += len(contents)
+        result.passages += len(passages)
+    result.embedded, result.tokens = len(texts), reply.tokens
+
+
+def _assembled(vectors: Vectors, passages: Sequence[Passage], *, looked_at: bool) -> Embedding:
+    if passages:
+        return Embedding(mean_of_passages(vectors, [passage.tokens for passage in passages]), Cut(passages, vectors))
+    return Embedding(vectors[0], Cut([], vectors[:0]) if looked_at else None)
+
+
+def _length(document: Document) -> int:
+    return len(document.content) if isinstance(document.content, str) else 0

@@ -1,0 +1,64 @@
+"""Passages: documents that a search found → the parts of them that answer best. Reads the store; ranks no documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.types import Match
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..core.types import Content, Span, Store
+
+SHOWN = 3  # passages of a document: more would be most of it
+
+
+def matches(
+    store: Store,
+    collection: str,
+    found: Mapping[int, Sequence[tuple[int, float]]],
+    contents: Mapping[int, Content | None],
+    words: Sequence[str],
+) -> dict[int, tuple[Match, ...]]:
+    """The best passages of documents, best first.
+
+    Parameters
+    ----------
+    found : document number → units found by their meaning, with scores; for none, passages are chosen by the words they hold
+    contents : document number → content, None where none is stored
+    words : terms of the query
+    """
+    best = {number: units[:SHOWN] for number, units in found.items()}
+    spans = store.spans_of(collection, [unit for units in best.values() for unit, _ in units])
+    by_words = store.all_spans_of(collection, [number for number, units in best.items() if not units])
+    result = {}
+    for number, units in best.items():
+        content = contents.get(number)
+        parts = [_match(content, spans[unit], score) for unit, score in units if unit in spans]
+        if not parts and number in by_words:
+            parts = _holding(content, by_words[number], words)
+        result[number] = tuple(parts) or _whole(content, units[0][1] if units else None)
+    return result
+
+
+def _match(content: Content | None, span: Span, score: float | None) -> Match:
+    text = content[span.start : span.end] if isinstance(content, str) else None
+    return Match(span.start, span.end, text, span.heading, score)
+
+
+def _whole(content: Content | None, score: float | None) -> tuple[Match, ...]:
+    return (Match(0, len(content), content, "", score),) if isinstance(content, str) else ()
+
+
+def _holding(content: Content | None, spans: Sequence[Span], words: Sequence[str]) -> list[Match]:
+    """The passages that hold the most different words, then the most of them."""
+    if not isinstance(content, str):
+        return []
+
+    def held(span: Span) -> tuple[int, int]:
+        text = content[span.start : span.end].casefold()
+        return sum(word in text for word in words), sum(text.count(word) for word in words)
+
+    ranked = sorted(spans, key=held, reverse=True)[:SHOWN]
+    return [_match(content, span, None) for span in ranked if held(span)[0]]

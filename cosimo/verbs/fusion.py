@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..core.types import Scores
 
-BASE, SLOPE = 0.60, 0.35  # weight of the vectors where both lists agree, and what disagreement adds
+BASE, SLOPE = 0.65, 0.35  # weight of the vectors where both lists agree, and what disagreement adds
 BEST, NEAR = 10, 30  # agreement: how many of the best 10 by words are among the best 30 by meaning
 CJK = frozenset({"zh", "ja", "ko"})
 CANDIDATES = 100  # of each list; 50 lost 0.003 on nq-utd, 200 gained nothing

@@ -21,6 +21,7 @@ from cosimo.core.geometry import (
     Position,
     distance,
     position,
+    positions,
     wrapped,
 )
 
@@ -84,6 +85,8 @@ def test_a_millimetre_is_told_from_none() -> None:
         {"type": "Point", "coordinates": [2, 1]},
         {"type": "Point", "coordinates": (2, 1, 35.0)},
         {"lat": None, "latitude": 1, "lon": 2},
+        {"Latitude": 1, "LNG": 2},
+        {"Lat": 5, "lat": 1, "lon": 2},
     ],
 )
 def test_a_place_has_many_spellings(value: object) -> None:
@@ -101,6 +104,14 @@ def test_a_place_has_many_spellings(value: object) -> None:
 )  # fmt: skip
 def test_what_is_no_place_is_none(value: object) -> None:
     assert position(value) is None
+
+
+def test_places_are_found_at_any_depth_with_the_keys_to_them() -> None:
+    place = {"lat": 1, "lon": 2}
+    metadata = {"a": place, "b": {"c.d": place, **place}, "e": [place], "f": {"type": "Point", "coordinates": [2, 1]}, "g": 5}
+    assert dict(positions(metadata)) == dict.fromkeys([("a",), ("b",), ("b", "c.d"), ("f",)], (1, 2))
+    assert dict(positions(place)) == {(): (1, 2)}
+    assert list(positions(None)) == list(positions({"lat": 91, "lon": 2})) == []
 
 
 def test_longitudes_are_brought_into_one_turn_and_left_alone_inside_it() -> None:
@@ -202,7 +213,8 @@ def test_bounds_of_a_small_circle_are_small_and_cut_at_the_date_line() -> None:
         lambda: Circle(91, 0, 1), lambda: Circle(0, 361, 1), lambda: Circle(0, 0, -1), lambda: Circle(0, 0, math.inf),
         lambda: Circle(math.nan, 0, 1), lambda: Circle("1", 0, 1), lambda: Circle(0, 0, True), lambda: Box(10, 0, 5, 1),
         lambda: Box(-91, 0, 5, 1), lambda: Box(0, 0, 1, 400), lambda: Polygon(((0, 0), (1, 1))),
-        lambda: Polygon(((0, 0), (1, 1), (0, 0))), lambda: Polygon(((0, 0), (0, 180), (10, 0))),
+        lambda: Polygon(((0, 0), (1, 1), (0, 0))),
+        lambda: Polygon(((0, 0), (1, 1), (0, 0), (0, 0))), lambda: Polygon(((0, 0), (0, 180), (10, 0))),
         lambda: Polygon(((0, 0), (91, 1), (0, 2))), lambda: Polygon(((5, 0), (5, 1), (5, 2))),
         lambda: Polygon(((-90, -180), (-90, 180), (90, 180), (90, -180))), lambda: Polygon(((0, 0), (1, 1)) * 6000),
     ],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from ..core.filters import Filter
     from ..core.types import Content, Hit, Metadata, Mode, Row, Vector
     from ..verbs.ingest import Added, Plan
     from ..verbs.search import Query
@@ -182,7 +183,7 @@ class Collection(Wired):
             self._store.index_text(self.name)
         text = query if isinstance(query, str) else None
         vector = None if chosen == "text" else self._query_vector(query)
-        return self.answer(Query(text, vector, chosen, k, filter_of(where), prefix, min_score=min_score))
+        return self.answer(Query(text, vector, chosen, k, self._filter(where), prefix, min_score=min_score))
 
     def answer(self, query: Query) -> list[Hit]:
         """`search` where everything is decided already: the vector is there, the mode can be had, the full text is made."""
@@ -204,7 +205,7 @@ class Collection(Wired):
         from ..verbs.related import related
 
         self._must_exist()
-        filter = filter_of(where)
+        filter = self._filter(where)
         with self._store.snapshot():
             return related(self._store, self._fresh_index(), self.name, id, k, prefix=prefix, filter=filter)
 
@@ -217,7 +218,14 @@ class Collection(Wired):
         InvalidFilter : `where` is not in the filter language
         """
         self._must_exist()
-        return self._store.facets(self.name, field, filter=filter_of(where))
+        return self._store.facets(self.name, field, filter=self._filter(where))
+
+    def _filter(self, where: Where) -> Filter | None:
+        """A filter in any spelling; what answers its questions of place is up to date then."""
+        filter = filter_of(where)
+        if filter is not None:
+            self._store.index_places(self.name, filter)
+        return filter
 
     def get(self, id: str) -> Document:
         """One item: id, content where it was stored, metadata.

@@ -8,7 +8,7 @@ an R*Tree is asked before the exact question.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,7 +18,8 @@ EARTH_RADIUS = 6_371_008.8  # metres: the mean radius (2a + b) / 3 of WGS 84
 HALF_WAY_ROUND = math.pi * EARTH_RADIUS
 MARGIN = 1e-9  # degrees, a tenth of a millimetre: enclosing boxes are this much larger, rounding never loses a point
 MAX_CORNERS = 10_000
-LATITUDES, LONGITUDES = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
+LATITUDES = ("lat", "latitude", "Lat", "Latitude", "LAT", "LATITUDE")
+LONGITUDES = ("lon", "lng", "long", "longitude", "Lon", "Lng", "Long", "Longitude", "LON", "LNG", "LONG", "LONGITUDE")
 
 
 class Position(NamedTuple):
@@ -47,8 +48,9 @@ def position(value: Any) -> Position | None:
 
     Parameters
     ----------
-    value : an object with `lat` or `latitude` and `lon`, `lng`, `long` or `longitude`, or a GeoJSON Point, whose
-        coordinates are [longitude, latitude]. A bare pair of numbers is no place: half the world writes it the other way.
+    value : an object with `lat` or `latitude` and `lon`, `lng`, `long` or `longitude` (`Lat` and `LAT` too), or a GeoJSON
+        Point, whose coordinates are [longitude, latitude]. A bare pair of numbers is no place: half the world writes it
+        the other way round.
 
     Returns
     -------
@@ -74,6 +76,21 @@ def _number_within(value: Any, limit: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -limit <= value <= limit  # NaN is not
 
 
+def positions(value: Any) -> Iterator[tuple[tuple[str, ...], Position]]:
+    """(path, place) of every place in somebody's metadata, at any depth: the keys to it from the outside, none for itself.
+
+    Lists are not gone into, as no name of a filter reaches into one.
+    """
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), value)]
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, Mapping):
+            point = position(found)
+            if point is not None:
+                yield path, point
+            waiting += [((*path, key), inner) for key, inner in found.items() if isinstance(inner, Mapping)]
+
+
 def distance(a: Position, b: Position) -> float:
     """Metres between two points along the great circle.
 
@@ -85,14 +102,14 @@ def distance(a: Position, b: Position) -> float:
     return EARTH_RADIUS * math.atan2(across, sine * math.sin(other) + cosine * reach)
 
 
-def _checked(value: float, limit: float, what: str) -> float:
+def _checked(value: float, limit: float, what: str, hint: str = "") -> float:
     if not _number_within(value, limit):
-        raise InvalidFilter(f"{value} is no {what}; it must be a number from -{limit:g} to {limit:g}")
+        raise InvalidFilter(f"{value} is no {what}; it must be a number from -{limit:g} to {limit:g}{hint}")
     return float(value)
 
 
 def _latitude(value: float) -> float:
-    return _checked(value, 90, "latitude")
+    return _checked(value, 90, "latitude", ", and comes before the longitude")
 
 
 def _longitude(value: float) -> float:
@@ -232,8 +249,8 @@ class Polygon:
 
     def __post_init__(self) -> None:
         corners = tuple((_latitude(lat), _longitude(lon)) for lat, lon in self.corners)
-        if len(corners) > 1 and corners[0] == corners[-1]:
-            corners = corners[:-1]  # rings of GeoJSON end where they began
+        while len(corners) > 1 and corners[0] == corners[-1]:
+            corners = corners[:-1]  # rings of GeoJSON end where they began; more than once, and what is written must read alike
         if not 3 <= len(corners) <= MAX_CORNERS:
             raise InvalidFilter(f"a polygon of {len(corners)} corners; it needs 3 to {MAX_CORNERS:,}")
         points = [Position(lat, wrapped(lon)) for lat, lon in corners]

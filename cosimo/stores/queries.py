@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
-from ..core.errors import Locked
+from ..core.errors import Locked, StoreError
 from . import changes, fulltext, passages, places, where, write
 from .rows import known_metadata, row_of
 
@@ -71,7 +71,7 @@ class Queries(ABC):
         try:
             with self._writing_to(collection) as entry, self._collection(collection) as (state, _):
                 places.catch_up(self._file, state, places.Places("main", entry.number))
-        except Locked:  # a long write of another program: search need not wait for it
+        except StoreError:  # locked by another program, a full disk: a tree in memory does as well
             pass
 
     def cuts_of(self, collection: str, hashes: Sequence[bytes]) -> dict[bytes, tuple[Vector, Cut]]:
@@ -181,8 +181,6 @@ class Queries(ABC):
         Rows without the field are left out. Values are spelled as JSON spells them, text without quotes.
         """
         counts: Counter[str] = Counter()
-        if filter is not None:
-            self.index_places(collection, filter)
         allowed = None if filter is None else set(self.numbers_that_pass(collection, filter).tolist())
         with self._collection(collection) as (state, entry):
             sql = (

@@ -2,17 +2,19 @@
 
 Every predicate becomes two conditions: one that holds wherever the predicate may be true, one that holds only where it
 surely is. Between the two lie the rows that SQLite would read differently (see `json_path`), numbers with a fraction next
-to the one asked for (SQLite reads 15 digits for sure, a double has 17), and questions it has no words for, such as words
-and places. Those rows, and only those, are read and asked again with the oracle, `core.filters.holds`.
+to the one asked for (SQLite reads 15 digits for sure, a double has 17), and questions it has no words for: words, and
+places where there is no index of them. Those rows, and only those, are read and asked again with the oracle,
+`core.filters.holds`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from ..core.filters import Field, Filter, Item, Within, fields, holds, walk
+from ..core.filters import Field, Filter, Item, Within, both, holds, walk
 from ..core.filters.like import segments
 from ..core.filters.tree import And, Between, Compare, Contains, In, IsNull, Like, Match, Not, Or, Predicate
 from ..core.filters.values import kind
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..core.filters.values import Value
-    from ..core.geometry import Bounds
     from ..core.sqlite import File
     from .schema import State
 
@@ -34,7 +35,7 @@ MAX_SQL, MAX_BOUND = 200_000, 15_000  # each condition; SQLite's own limits are 
 NEAR = 1e-14  # relative: within it a number that SQLite read from text may be another
 BLOCK = 4_096  # rows taken at a time
 
-Places: TypeAlias = Callable[[Field, "list[Bounds]"], "Sql | None"]
+Places: TypeAlias = Callable[[Within], "list[int] | None"]
 
 NO, YES = Sql("0"), Sql("1")
 
@@ -68,6 +69,7 @@ def compiled(
     id: str = "e.id",
     content: str = "e.content",
     metadata: str = "e.metadata",
+    number: str = "r.number",
     places: Places | None = None,
 ) -> Compiled:
     """Compile a filter.
@@ -75,20 +77,20 @@ def compiled(
     Parameters
     ----------
     id, content, metadata : SQL for the columns of the row; NULL where a file has none
-    places : what an index of places has to say: (field, boxes) → a condition that holds wherever the place is in one of
-        the boxes, or None where it cannot tell. Without it every row with such a field is asked in Python.
+    number : SQL for the number of the row, which `places` speaks of
+    places : what an index of places has to say: a question of place → the numbers of the rows inside, exactly, or None where
+        it cannot tell. Without it every row with such a field is asked in Python.
     """
-    compiler = _Compiler(id, content, metadata, places)
+    compiler = _Compiler({"id": id, "content": content}, metadata, number, places)
     maybe, sure = compiler.limits(filter, False, MAX_LEVELS)
     if max(len(maybe.text), len(sure.text)) > MAX_SQL or max(len(maybe.values), len(sure.values)) > MAX_BOUND:
         return Compiled(YES, YES)
-    asked = {field for field in fields(filter) if field.source == "metadata" and field.path}
-    if len(asked) > MAX_FIELDS:
+    if len(compiler.odd) > MAX_FIELDS:
         return Compiled(YES, YES)
     doubt = NO if maybe == sure else _sql("NOT ", sure)
-    if not asked:
+    if not compiler.odd:
         return Compiled(maybe, doubt)
-    odd = [*odd_rows(metadata), *dict.fromkeys(each for field in sorted(asked, key=str) for each in compiler.odd(field))]
+    odd = [*odd_rows(metadata), *dict.fromkeys(each for found in compiler.odd.values() for each in found)]
     return Compiled(_guarded(odd, maybe), _guarded(odd, doubt))
 
 
@@ -122,15 +124,12 @@ class _Column(NamedTuple):
 class _Compiler:
     """Walks a tree. Negation is pushed down to the predicates, so that NOT costs no brackets."""
 
-    def __init__(self, id: str, content: str, metadata: str, places: Places | None) -> None:
-        self._columns = {"id": id, "content": content}
+    def __init__(self, columns: dict[str, str], metadata: str, number: str, places: Places | None) -> None:
+        self._columns = columns
         self._metadata = metadata
+        self._number = number
         self._places = places
-
-    def odd(self, field: Field) -> tuple[Sql, ...]:
-        """Conditions on which a row's field must be left to Python."""
-        found = json_path(self._metadata, field)
-        return found.odd if found else ()
+        self.odd: dict[Field, tuple[Sql, ...]] = {}  # fields read from JSON: conditions on which to leave a row to Python
 
     # --- joins -----------------------------------------------------------------------------------------------------
 
@@ -149,9 +148,12 @@ class _Compiler:
         return Limits(_not(sure), _not(maybe)) if negated else Limits(maybe, sure)
 
     def _predicate(self, question: Predicate) -> Limits:
+        inside = self._places(question) if self._places and isinstance(question, Within) else None
+        if inside is not None:
+            return _exactly(_bound(f"{self._number} IN (SELECT value FROM json_each(?))", json.dumps(inside)))
         column = self._column(question.field)
-        if column is None or question.field.source == "any":
-            return Limits(self._near(question), NO)
+        if column is None:
+            return Limits(YES, NO)
         match question:
             case Compare(op=op, value=value):
                 return _compare(column, op, value)
@@ -169,15 +171,8 @@ class _Compiler:
             case Match():
                 return Limits(_sql(column.type, " IN ('text', 'array')"), NO)
             case Within():
-                return Limits(_sql(column.type, " = 'object' AND ", self._near(question)), NO)
+                return Limits(_sql(column.type, " = 'object'"), NO)
         raise TypeError(f"no rule for {type(question).__name__}")
-
-    def _near(self, question: Predicate) -> Sql:
-        """What the index of places knows."""
-        if self._places is None or not isinstance(question, Within):
-            return YES
-        found = self._places(question.field, question.shape.bounds())
-        return YES if found is None else _sql("(", found, ")")
 
     def _column(self, field: Field) -> _Column | None:
         """Where a field is; None where SQLite cannot reach it."""
@@ -185,9 +180,10 @@ class _Compiler:
             column = self._columns[field.source]
             # other programs may have declared a column COLLATE NOCASE
             return _Column(Sql(f"{column} COLLATE BINARY"), Sql(f"nullif(typeof({column}), 'blob')"), None)
-        found = json_path(self._metadata, field)
+        found = json_path(self._metadata, field) if field.source == "metadata" else None
         if found is None:
             return None
+        self.odd[field] = found.odd
         value = _sql(f"json_extract({self._metadata}, ", found.path, ")")
         return _Column(value, _sql(f"json_type({self._metadata}, ", found.path, ")"), found.path)
 
@@ -330,28 +326,50 @@ def matching(file: File, state: State, collection: int, filter: Filter, *, place
     Parameters
     ----------
     collection : number of the collection
-    places : see `compiled`; its SQL may speak of `r.number`
+    places : see `compiled`; a place that every row must be in is asked first, and the rest of the filter of those rows alone
 
     Returns
     -------
     Metadata that is no JSON counts as none.
     """
+    among: set[int] | None = None
+    rest: list[Filter] = []
+    for part in filter.parts if isinstance(filter, And) else (filter,):
+        inside = places(part) if places and isinstance(part, Within) else None
+        if inside is None:
+            rest.append(part)
+        else:
+            among = set(inside) if among is None else among.intersection(inside)
+    if among is None or (rest and among):
+        return sorted(_passing(file, state, collection, both(*rest), places, among))
+    return sorted(among)
+
+
+def _passing(
+    file: File, state: State, collection: int, filter: Filter, places: Places | None, among: set[int] | None
+) -> Iterator[int]:
+    """Numbers of the rows that pass, of all or of those given."""
     content, metadata = (f"e.{name}" if name in state.columns else "NULL" for name in ("content", "metadata"))
-    found = compiled(filter, content=content, metadata=metadata, places=places)
+    number = "r.number" if state.tracked else "e.rowid"
+    found = compiled(filter, content=content, metadata=metadata, number=number, places=places)
     reads_content = any(predicate.field.source in ("content", "any") for predicate in walk(filter))
     columns = "" if found.exact else f", e.id, {metadata}, {content if reads_content else 'NULL'}"
-    number, rows = "e.rowid", "embeddings e"
-    if state.tracked:
-        number, rows = "r.number", f"{rows} CROSS JOIN cosimo_rows r ON r.collection_id = e.collection_id AND r.id = e.id"
     query = _sql(
-        f"SELECT {number}, ", found.doubt, f"{columns} FROM {rows}",
+        f"SELECT {number}, ", found.doubt, f"{columns} FROM ", _tables(state, among),
         f" WHERE e.collection_id = {int(collection)} AND typeof(e.id) = 'text' AND ", found.where,
     )  # fmt: skip
-    return sorted(_passing(file, query, filter))
-
-
-def _passing(file: File, query: Sql, filter: Filter) -> Iterator[int]:
     for rows in file.blocks(query.text, query.values, size=BLOCK):
-        for number, doubt, *row in rows:
+        for each, doubt, *row in rows:
             if not doubt or holds(filter, Item(row[0], row[2], known_metadata(row[1]))):
-                yield number
+                yield each
+
+
+def _tables(state: State, among: set[int] | None) -> Sql:
+    """The tables in the order SQLite is to read them: rows first, or the numbers of those that may pass at all."""
+    same = "r.collection_id = e.collection_id AND r.id = e.id"
+    if among is None:
+        return Sql("embeddings e" + (f" CROSS JOIN cosimo_rows r ON {same}" if state.tracked else ""))
+    numbers = _bound("json_each(?) n CROSS JOIN ", json.dumps(sorted(among)))
+    if state.tracked:
+        return _sql(numbers, f"cosimo_rows r ON r.number = n.value CROSS JOIN embeddings e ON {same}")
+    return _sql(numbers, "embeddings e ON e.rowid = n.value")

@@ -143,8 +143,8 @@ def test_words_and_numbers_do_not_mix(db: Database) -> None:
 
 def test_the_weight_follows_agreement_and_script() -> None:
     agree, apart = list(range(10)), list(range(100, 110))
-    assert weight_of_vectors("words", agree, list(range(30)), ["en"]) == pytest.approx(0.6)
-    assert weight_of_vectors("words", apart, list(range(30)), ["en"]) == pytest.approx(0.95)
+    assert weight_of_vectors("words", agree, list(range(30)), ["en"]) == pytest.approx(0.65)
+    assert weight_of_vectors("words", apart, list(range(30)), ["en"]) == pytest.approx(1.0)
     assert weight_of_vectors("数据库", agree, list(range(30)), ["en"]) == 0
     assert weight_of_vectors("数据库", agree, list(range(30)), ["en", "zh"]) == pytest.approx(0.6)
     assert weight_of_vectors("数据库", agree, list(range(30)), []) == pytest.approx(0.6)

@@ -30,6 +30,7 @@ def evaluate(
     models: Sequence[str] = (),
     modes: Sequence[Mode] = MODES,
     collection: Collection | None = None,
+    passages: bool = True,
     precision: str | None = None,
 ) -> Comparison:
     """How well modes and models answer judged questions, with intervals and the significance of their differences.
@@ -40,6 +41,7 @@ def evaluate(
     split : which judgements of the folder; None takes `test`, or the only one
     models : one run a model and mode; none named is the default model
     collection : ask this one instead of embedding the folder's corpus in memory
+    passages : False embeds the beginning of long documents alone
 
     Raises
     ------
@@ -54,7 +56,7 @@ def evaluate(
     judged = load_beir(path, split) if path.is_dir() else load_pairs(path)
     runs, costs = {}, {}
     for model in models or [config.default_model()]:
-        with _made_of(judged, model, precision) if collection is None else nullcontext(collection) as asked:
+        with _made_of(judged, model, precision, passages) if collection is None else nullcontext(collection) as asked:
             for mode in modes:
                 name = mode if len(models) < 2 else f"{model} {mode}"
                 runs[name], seconds = _run(asked, judged, mode)
@@ -83,11 +85,11 @@ def correlate(path: str | Path, *, model: str | None = None, precision: str | No
 
 
 @contextmanager
-def _made_of(judged: Judged, model: str, precision: str | None) -> Iterator[Collection]:
+def _made_of(judged: Judged, model: str, precision: str | None, passages: bool) -> Iterator[Collection]:
     """The corpus as a collection that is gone afterwards."""
     with open(":memory:") as db:
         collection = db.collection(judged.name, model=model, precision=precision)
-        collection.add(judged.documents())
+        collection.add(judged.documents(), passages=passages)
         yield collection
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     click.option("--prepend", default="", help="Put this before every text."),
     options.model,
     options.store,
+    options.no_passages,
     options.database,
     click.option("--sync", is_flag=True, help="Then remove rows of the same source that are gone from it."),
     click.option("--everything", is_flag=True, help="With --files: also hidden and git-ignored files."),
@@ -169,6 +170,7 @@ def _add(collection: Collection, sources: Iterable[Source], given: dict[str, Any
             store=given["store"],
             batch_size=given["batch_size"],
             sync=given["sync"],
+            passages=False if given["no_passages"] else None,
             progress=_progress("none" if given["quiet"] else given["progress"]),
         )
         if not given["quiet"]:
@@ -195,7 +197,8 @@ def _summary(collection: Collection, added: Added, source: Source) -> str:
         (added.removed, "removed"),
         (added.empty, "empty, not stored"),
         (source.problem_count, "not readable"),
-        (added.cut, "cut to the model's window"),
+        (added.passages, "passages of long texts"),
+        (added.cut, "read at their beginning alone"),
         *((number, f"skipped ({why})") for why, number in source.left_out.items()),
     ]
     said = (

@@ -25,13 +25,14 @@ SHOWN = "nDCG@10"
     click.option("--split", help="Which judgements of the folder. [default: test, or the only ones]"),
     click.option("--collection", help="Ask this collection instead of embedding the corpus of the folder."),
     click.option("--sts", type=click.Path(dir_okay=False), help="Scored pairs of sentences instead: Spearman's correlation."),
+    options.no_passages,
     options.as_json,
     options.database,
     options.precision,
 )
 def eval_(
     source: str | None, *, modes: str, models: tuple[str, ...], split: str | None, collection: str | None, sts: str | None,
-    as_json: bool, database: Path | None, precision: str | None,
+    no_passages: bool, as_json: bool, database: Path | None, precision: str | None,
 ) -> None:  # fmt: skip
     """Measure how well modes and models answer judged questions.
 
@@ -52,6 +53,8 @@ def eval_(
         raise click.UsageError("--sts measures one --model at a time.")
     if models and collection is not None:
         raise click.UsageError("--model is for a SOURCE that is embedded; a COLLECTION has its model already.")
+    if no_passages and (sts is not None or collection is not None):
+        raise click.UsageError("--no-passages is for a SOURCE that is embedded.")
     if sts is not None:
         found = correlate(sts, model=models[0] if models else None, precision=precision)
         output.line(
@@ -60,7 +63,7 @@ def eval_(
         return
     wanted = _modes(modes)
     if collection is None:
-        result = evaluate(str(source), split=split, models=models, modes=wanted, precision=precision)
+        result = evaluate(str(source), split=split, models=models, modes=wanted, passages=not no_passages, precision=precision)
     else:
         with options.opened(database, writing=True, create=False) as db:
             chosen = named(db, collection, precision=precision)

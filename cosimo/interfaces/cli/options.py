@@ -44,6 +44,9 @@ input_file = click.option(
 )
 binary = click.option("--binary", is_flag=True, help="Treat the input as binary data.")
 store = click.option("--store", is_flag=True, help="Store the text itself beside its vector.")
+no_passages = click.option(
+    "--no-passages", is_flag=True, help="Embed the beginning of long texts alone, instead of cutting them into passages."
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 as_json = click.option("--json", "as_json", is_flag=True, help="NDJSON, also on a terminal.")
 file_format = click.option(

@@ -12,6 +12,8 @@ from . import options, output
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...core.types import Hit
+
 
 @click.command()
 @click.argument("collection")
@@ -33,8 +35,8 @@ def search(
 ) -> None:  # fmt: skip
     """Search COLLECTION by meaning, by words, or by both, with filters.
 
-    Hybrid mixes cosine similarity and BM25; its weights adapt to the query. In a pipe each hit is a line of JSON, and `why`
-    holds both scores and the words that were found.
+    Hybrid mixes cosine similarity and BM25; its weights adapt to the query. In a pipe each hit is a line of JSON: `passage`
+    is the best part of a long document, `span` where it lies in it, and `why` holds both scores and the words that were found.
 
     \b
     cosimo search notes 'how do I back up a database?' -n 5
@@ -54,8 +56,18 @@ def search(
         if mode is None and chosen.model is None and chosen.has_text():
             click.echo(f"{collection} has no model to embed the question with, so this searches for its words.", err=True)
         hits = chosen.search(query, number, mode=mode, where=where, prefix=prefix, min_score=min_score)
-    rows = [
-        {"id": hit.id, "score": hit.score, "content": hit.content, "metadata": hit.metadata, "why": asdict(hit.why)}
-        for hit in hits
-    ]
-    output.records(rows, ("score", "id", "content"), as_json=as_json)
+    output.records([_record(hit) for hit in hits], ("score", "id", "passage"), as_json=as_json)
+
+
+def _record(hit: Hit) -> dict[str, Any]:
+    """A hit as a line of JSON. `passage` is `content[span[0]:span[1]]`."""
+    best = hit.passages[0] if hit.passages else None
+    return {
+        "id": hit.id,
+        "score": hit.score,
+        "passage": best.text if best else None,
+        "span": [best.start, best.end] if best else None,
+        "heading": best.heading if best else None,
+        "metadata": hit.metadata,
+        "why": asdict(hit.why),
+    }

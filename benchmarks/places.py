@@ -1,10 +1,9 @@
 """Questions of place over random places on the globe: from the R*Tree beside row by row, in one run and with the same answers.
 
-    python benchmarks/places.py [--rows 100000] [--dim 8]
+    python benchmarks/places.py [--rows 100000] [--dim 384]
 
 Each question goes through `numbers_that_pass` with nothing remembered. `first` is a question in a file without a tree: it
-makes the tree and answers. A row is a place, a year and a vector, which is short by default: what it costs to read past
-longer ones concerns the row by row column alone.
+makes the tree and answers. A row is a place, a year and a vector.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--dim", type=int, default=8)
+    parser.add_argument("--dim", type=int, default=384)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "places.db"

@@ -38,6 +38,7 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
     (notes / "pizza.md").write_text("# Pizza\nStretch the dough, add tomatoes and cheese, bake it very hot.\n")
     (notes / "backups.md").write_text("# Backups\nCopy a SQLite database while it is in use with the backup command.\n")
     (tmp_path / "shop.csv").write_text("id,name,price,category\n1,Red dress,20,dress\n2,Walking shoes,80,shoes\n")
+    (tmp_path / "shops.csv").write_text("id,name,lat,lon\n1,Bread and cake,48.8500,2.3470\n2,Bread and more,51.5074,-0.1278\n")
     with sqlite3.connect(tmp_path / "blog.db") as blog:
         blog.execute("create table posts (id integer primary key, title text, body text)")
         blog.execute("insert into posts values (1, 'Baking', 'How I bake bread'), (2, 'Data', 'Why I like SQLite')")

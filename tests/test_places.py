@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from filter_strategies import shapes
-from hypothesis import given, settings
+from filter_strategies import filters, rows, shapes
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import cosimo
 from cosimo.core.errors import InvalidFilter
-from cosimo.core.filters import F, Filter, evaluate, parse
+from cosimo.core.filters import F, Filter, Item, both, either, evaluate, holds, parse
 from cosimo.core.geometry import Position, positions
 from cosimo.core.types import Row, Settings
 from cosimo.stores import places
 from cosimo.stores.places import FRESH, WORTH
+from cosimo.stores.rows import known_metadata
 from cosimo.stores.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
@@ -169,6 +171,26 @@ def test_answers_are_the_same_with_a_tree_and_without(
         assert found(plain, filter) == answer
 
 
+@pytest.fixture(scope="module")
+def odd() -> Iterator[tuple[SQLiteStore, list[tuple[int, Item]]]]:
+    """Random rows as any program may have written them, in a file with a tree, and as Python reads them."""
+    with SQLiteStore(":memory:") as store:
+        store.create("c", Settings(None, 2))
+        sql = "INSERT INTO embeddings (collection_id, id, embedding, content, metadata) VALUES (1, ?, x'', ?, ?)"
+        store._file.execute_many(sql, rows(11, WORTH))
+        store.index_places("c", parse(NEAR))
+        sql = "SELECT number, id, content, metadata FROM cosimo_rows JOIN embeddings USING (collection_id, id) ORDER BY number"
+        yield store, [(n, Item(id, content, known_metadata(text))) for n, id, content, text in store._file.rows(sql)]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(filter=filters, place=shapes(F("place")), more=st.sampled_from([both, either]))
+def test_random_filters_with_a_place_on_random_rows_are_answered_as_the_oracle_does(odd, filter, place, more) -> None:
+    store, items = odd
+    filter = more(filter, place)
+    assert store.numbers_that_pass("c", filter).tolist() == [number for number, item in items if holds(filter, item)]
+
+
 def test_without_r_trees_in_sqlite_every_row_is_asked(store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "available", lambda _: False)
     assert found(store, NEAR) == {"here"}
@@ -239,6 +261,9 @@ def test_not_a_number_is_no_place_in_rows_of_any_program(store: SQLiteStore, pat
         ("IN_BOX(place, 50, 0, 40, 1)", "upside down"),
         ("IN_POLYGON(place, 0, 0, 91, 1, 1, 1)", "91 is no latitude"),
         ("NEAR(place, 0, 0)", "metres"),
+        ("NEAR(0, 0)", "metres"),
+        ("NEAR(91, 0, 1)", "91 is no latitude"),
+        ("NEAR()", "a field's name"),
     ],
 )
 def test_a_filter_with_no_such_place_says_so(filter: str, said: str) -> None:
@@ -411,3 +436,40 @@ def test_a_damaged_tree_is_not_trusted(store: SQLiteStore, path: Path) -> None:
     with SQLiteStore(path) as again:
         assert found(again, NEAR) == {"here"}
         assert again._file.value("SELECT count(*) FROM cosimo_places_1") > WORTH // 2
+
+
+# --- what a user types ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("NEAR(48.8, 2.3, 1000)", "NEAR(*, 48.8, 2.3, 1000)"),
+        ("NOT in_box(-10, 170, 10, -170)", "NOT IN_BOX(*, -10, 170, 10, -170)"),
+        ("IN_POLYGON(0, 0, 0, 9, 9, 0)", "IN_POLYGON(*, 0, 0, 0, 9, 9, 0)"),
+    ],
+)
+def test_a_question_without_a_field_is_about_the_rows_own_place(short: str, long: str) -> None:
+    assert parse(short) == parse(long)
+
+
+def test_two_columns_of_a_table_are_a_place_to_search_by(tmp_path: Path) -> None:
+    table = tmp_path / "shops.csv"
+    table.write_text("id,name,lat,lon\na,bread,48.8600,2.3400\nb,cake,51.5,-0.1\nc,tea,n/a,\nd,salt,91,2\ne,oil,48.86,2\n")
+    with cosimo.open(tmp_path / "x.db") as db:
+        shops = db.collection("shops", model="fake:8")
+        shops.add(cosimo.read(table, metadata_columns=["lat", "lon"]))
+        assert [hit.id for hit in shops.search("bread", where="NEAR(48.85, 2.35, 5000)")] == ["a"]
+        assert {hit.id for hit in shops.search("bread", where="NOT NEAR(48.85, 2.35, 5000)")} == {"b", "c", "d", "e"}
+        assert shops.facets("lat", where=F("*").in_box(40, -10, 60, 10)) == {"48.86": 2, "51.5": 1}
+
+
+def test_searches_leave_a_tree_in_the_file(tmp_path: Path) -> None:
+    with cosimo.open(tmp_path / "x.db") as db:
+        made = db.collection("c", model=None)
+        ids = [f"r{n}" for n in range(WORTH)]
+        made.add_vectors(
+            ids, np.eye(WORTH, 8, dtype=np.float32) + 0.1, metadata=[{"place": {"lat": n / 20, "lon": 0}} for n in range(WORTH)]
+        )
+        assert {hit.id for hit in made.search(np.ones(8), where="NEAR(place, 10, 0, 6000)")} == {"r199", "r200", "r201"}
+    assert len(trees(tmp_path / "x.db")) == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.content import storable
 from ..core.errors import UnreadableSource
+from ..core.geometry import LATITUDES, LONGITUDES
 from ..core.types import Document
 from .source import Source, printable
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..core.types import Content, Problem
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+DEGREES = frozenset((*LATITUDES, *LONGITUDES))  # columns of numbers, whatever zeros a fixed number of decimals ends in
 
 
 class BadRow(Exception):
@@ -88,7 +90,9 @@ class Columns:
         plan = self._planned(tuple(names))
         id = _id_text(values[plan.id], names[plan.id])
         content = _content([values[i] for i in plan.text], [names[i] for i in plan.text])
-        metadata = {names[i]: _plain(values[i]) if typed else number(values[i]) for i in plan.metadata}
+        metadata = {
+            names[i]: _plain(values[i]) if typed else number(values[i], exact=names[i] not in DEGREES) for i in plan.metadata
+        }
         return Document(id, content, metadata or None)
 
     def _planned(self, names: tuple[str, ...]) -> _Plan:
@@ -160,12 +164,15 @@ def unique(names: Sequence[str]) -> list[str]:
     return found
 
 
-def number(cell: str) -> Any:
-    """A cell of a text table: a number where it reads as one and writes back the same (`12`, `-3.5`; not `007`, `3.10`)."""
+def number(cell: str, *, exact: bool = True) -> Any:
+    """A cell of a text table: a number where it reads as one and writes back the same (`12`, `-3.5`; not `007`, `3.10`).
+
+    Not `exact`, `3.10` is one too.
+    """
     if not NUMBER.fullmatch(cell):
         return storable(cell)
     value = float(cell) if "." in cell else int(cell) if len(cell) < 19 else cell  # SQLite's integers end at 19 digits
-    return value if str(value) == cell else cell
+    return value if not exact or str(value) == cell else cell
 
 
 def as_text(value: Any) -> str:

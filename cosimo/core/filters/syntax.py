@@ -2,8 +2,8 @@
 
 expr := or ; or := and ("OR" and)* ; and := not ("AND" not)* ; not := "NOT" not | "(" expr ")" | pred
 pred := f (=|!=|<|<=|>|>=) v | f [NOT] IN (v,…) | f [NOT] BETWEEN v AND v | f IS [NOT] NULL | f [NOT] LIKE s
-      | CONTAINS(f,v) | CONTAINS_ANY(f,v…) | CONTAINS_ALL(f,v…) | MATCH(f|*, s) | NEAR(f,lat,lon,metres) | IN_BOX(f,s,w,n,e)
-      | IN_POLYGON(f,lat,lon,lat,lon,lat,lon…)
+      | CONTAINS(f,v) | CONTAINS_ANY(f,v…) | CONTAINS_ALL(f,v…) | MATCH(f|*, s)
+      | NEAR([f,]lat,lon,metres) | IN_BOX([f,]s,w,n,e) | IN_POLYGON([f,]lat,lon,lat,lon,lat,lon…)
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ _TOKEN = re.compile(
 )
 _SIGNS = {"==": "=", "<>": "!="}
 _CONTAINS = {"contains": True, "contains_any": False, "contains_all": True}
-_FUNCTIONS = frozenset((*_CONTAINS, "match", "near", "in_box", "in_polygon"))
+_PLACES = frozenset(("near", "in_box", "in_polygon"))
+_FUNCTIONS = frozenset((*_CONTAINS, "match", *_PLACES))
 
 
 class _Token(NamedTuple):
@@ -185,6 +186,8 @@ class _Parser:
     def _function(self) -> Filter:
         name, start = self._next().word, self._tokens[self._place - 1].at
         self._expect("(")
+        if name in _PLACES and self.now.kind == "number":  # no field: the row's own latitude and longitude
+            return Within(Field("any"), _shape(name, self._list(), start))
         field = Field("any") if self._accept("*") else self._field()
         if name == "match":
             self._expect(",")
@@ -258,7 +261,7 @@ def _number(token: _Token) -> Value:
 def _shape(name: str, values: list[Any], start: int) -> Circle | Box | Polygon:
     wanted = {"near": ("latitude, longitude, metres", 3), "in_box": ("south, west, north, east", 4)}
     if name in wanted and len(values) != wanted[name][1]:
-        raise InvalidFilter(f"{name.upper()} at character {start} takes a field and {wanted[name][0]}")
+        raise InvalidFilter(f"{name.upper()} at character {start} takes {wanted[name][0]}, before them a field or none")
     if name == "in_polygon" and len(values) % 2:
         raise InvalidFilter(f"IN_POLYGON at character {start} takes pairs of latitude, longitude; one number has no partner")
     if name == "near":

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core.filters import Filter
-    from ..core.types import Content, Hit, Metadata, Mode, Row, Vector
+    from ..core.types import Content, Hit, Metadata, Mode, Row, Similarity, Vector
     from ..verbs.ingest import Added, Plan
     from ..verbs.search import Query
+    from ..verbs.similarities import Related
+    from ..verbs.similarity_table import Exported
     from .arguments import Where
 
 
@@ -208,6 +210,53 @@ class Collection(Wired):
         filter = self._filter(where)
         with self._store.snapshot():
             return related(self._store, self._fresh_index(), self.name, id, k, prefix=prefix, filter=filter)
+
+    def relate(self, k: int = 10, *, full: bool = False) -> Related:
+        """Keep every item's k nearest in the database; only lists that what changed may touch are made anew.
+
+        Parameters
+        ----------
+        full : make every list anew, as another `k` does too; the outcome is the same
+
+        Raises
+        ------
+        NotFound : no such collection
+        DataError : k below 1
+        StoreError : the database cannot be written, or another program saved lists meanwhile
+        """
+        from ..verbs.similarities import relate
+
+        self._must_exist()
+        return relate(self._store, self.name, k, full=full)
+
+    def similarities(self) -> Iterator[Similarity]:
+        """The lists as `relate` left them, streamed: by id, the nearest first, equal scores in the order of ids.
+
+        Raises
+        ------
+        NotFound : no such collection, or no lists of it are kept
+        """
+        from ..verbs.similarities import kept
+
+        self._must_exist()
+        return kept(self._store, self.name)
+
+    def export_similarities(self, target: str | Path, table: str = "similarities") -> Exported:
+        """Make a plain table (id, other_id, score) of a SQLite file hold the lists that `relate` keeps.
+
+        Parameters
+        ----------
+        target : made where there is none; it may be this database
+        table : what else was in it is removed, what is there already is left alone
+
+        Raises
+        ------
+        NotFound : no such collection, or no lists of it are kept
+        StoreError : the file cannot be written, or has a table of that name with other columns
+        """
+        from ..verbs.similarity_table import export_similarities
+
+        return export_similarities(self._store, self.similarities(), target, table)
 
     def facets(self, field: str, *, where: Where = None) -> dict[str, int]:
         """How many items have each value of a metadata field, most frequent first; a list counts for each of its items.

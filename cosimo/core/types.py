@@ -120,6 +120,21 @@ class ModelSpec:
     price: float | None = None  # US dollars for a million tokens; 0 for a model on this machine, None where not public
 
 
+class Similarity(NamedTuple):
+    """One row of the kept lists of related items: how near one item is to another."""
+
+    id: str
+    other_id: str
+    score: float  # cosine similarity, six decimals
+
+
+class Listed(NamedTuple):
+    """Up to which change the kept lists of related items are known, and how long they are."""
+
+    version: int  # of `Store.changes`
+    k: int
+
+
 class Problem(NamedTuple):
     """One thing that could not be read while the run went on: which (`notes/a.md`, `rows.csv:17`), and why."""
 
@@ -275,6 +290,24 @@ class Store(Protocol):
     ) -> list[tuple[int, float]]: ...
 
     def facets(self, collection: str, field: str, *, filter: Filter | None = None) -> dict[str, int]: ...
+
+    def listed(self, collection: str) -> Listed | None: ...
+
+    def last_listed(self, collection: str) -> dict[str, tuple[int, float]]: ...
+
+    def listing(self, collection: str, others: Iterable[str]) -> set[str]: ...
+
+    def similarities(self, collection: str) -> Iterator[Similarity]: ...
+
+    def put_lists(
+        self,
+        collection: str,
+        lists: Iterable[tuple[str, Sequence[tuple[str, float]]]],
+        *,
+        gone: Iterable[str],
+        before: Listed | None,
+        now: Listed,
+    ) -> tuple[int, int]: ...
 
     def atomic(self) -> AbstractContextManager[None]: ...
 

@@ -13,6 +13,7 @@ from ..core.types import CollectionInfo, Known, Row, Settings
 from . import audit, catalog, changes, schema, write
 from .queries import Queries
 from .rows import ROW_COLUMNS, batches, chunks, known_metadata, row_of
+from .similarities import Similarities
 
 if TYPE_CHECKING:
     import os
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 KEPT = 10_000  # ids that `prune` takes from its caller at a time
 
 
-class SQLiteStore(Queries):
+class SQLiteStore(Queries, Similarities):
     """Rows in one SQLite file: `llm`'s tables, ours beside them. Fulfils `Store`.
 
     Reading changes nothing in a file that another program wrote; our tables, triggers and the write-ahead log come with

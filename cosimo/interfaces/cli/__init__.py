@@ -12,6 +12,7 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
     "embed": ("embed", "Embed one text: print its vector, or store it in COLLECTION under ID."),
     "embed-multi": ("embed_multi", "Embed many texts into COLLECTION; only what is new or changed is embedded."),
     "similar": ("similar", "Find the items of COLLECTION nearest to a text, or to the item with this ID."),
+    "related": ("related", "Find the items of COLLECTION nearest to the one with this ID, or save those of every item."),
     "search": ("search", "Search COLLECTION by meaning, by words, or by both, with filters."),
     "similarity": ("similarity", "Cosine similarity of each further text to the first one of TEXTS."),
     "get": ("items", "Print items of COLLECTION as lines of JSON: id, content, metadata."),

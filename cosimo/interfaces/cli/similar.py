@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from textwrap import indent
 from typing import TYPE_CHECKING
 
 import click
 
-from . import options, output
+from . import options
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from ...core.types import Hit
 
 
 @click.command()
@@ -42,6 +38,7 @@ def similar(
     cosimo similar notes -c 'how do I back up sqlite?' -n 5
     cosimo similar notes sqlite/geopoly.md | jq -r .id
     """
+    from .hits import printed
     from .inputs import content_of
     from .named import named
 
@@ -53,22 +50,4 @@ def similar(
             hits = chosen.related(id, number, prefix=prefix)
         else:
             hits = chosen.search(content_of(content, input_, binary), number, mode="vector", prefix=prefix)
-    _print(hits, plain, as_json)
-
-
-def _print(hits: list[Hit], plain: bool, as_json: bool) -> None:
-    if plain:
-        for hit in hits:
-            _print_plain(hit)
-        return
-    rows = ({"id": hit.id, "score": hit.score, "content": hit.content, "metadata": hit.metadata} for hit in hits)
-    output.records(rows, ("score", "id", "content"), as_json=as_json)
-
-
-def _print_plain(hit: Hit) -> None:
-    click.echo(f"{hit.id} ({hit.score})\n")
-    if hit.content:
-        click.echo(indent(hit.content if isinstance(hit.content, str) else output.snippet(hit.content), "  "))
-    if hit.metadata:
-        click.echo(indent(json.dumps(hit.metadata, ensure_ascii=False), "  "))
-    click.echo("")
+    printed(hits, plain=plain, as_json=as_json)

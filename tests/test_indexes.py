@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from threading import RLock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from cosimo.core.types import Change
 from cosimo.core.units import documents_of, places_of, units_of
 from cosimo.indexes import choose, codes, files, recall
 from cosimo.indexes.files import Made
-from cosimo.indexes.kept import Kept
+from cosimo.indexes.kept import WORTH, Kept
 from cosimo.indexes.rows import DamagedIndex, Rows, sums_of
 from cosimo.testing.indexes import Model, agrees, vectors
 
@@ -26,18 +26,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from cosimo.indexes.approximate import Approximate
+    from cosimo.indexes.flat import FlatIndex
+
 pytest.importorskip("faiss")
 
-MADE = Made("a database", "fake:32", "r1", 32)
+MADE = Made("fake:32", 32)
+MARK = "of these rows"
 NONE = np.empty(0, np.int64)
 ROWS = 3_000
 QUERIES = vectors(5, 1)
 
 
 class Table:
-    """The smallest store there is: a version, rows, and what changed when."""
+    """The smallest store there is: a version, rows, and what changed when. Fulfils `kept.Source`."""
+
+    writable = True
 
     def __init__(self, rows: np.ndarray) -> None:
+        self.lock, self.known = RLock(), {MARK}
         self.rows = dict(enumerate(rows))
         self.changed = dict.fromkeys(self.rows, 1)
         self.version, self.full_reads = 1, 0
@@ -58,8 +65,36 @@ class Table:
         found = np.array([self.rows[d] for d in here], np.float32).reshape(-1, 32)
         return Change(self.version, since is None, units_of(here), found, units_of(gone))
 
+    def snapshot(self) -> RLock:
+        return self.lock
+
+    def marks(self) -> set[str]:
+        return self.known
+
+    def mark(self, version: int) -> str | None:
+        mark = f"{version}, number {len(self.known)}"
+        self.known.add(mark)
+        return mark
+
     def model(self) -> Model:
         return Model(units_of(list(self.rows)), np.array(list(self.rows.values()), np.float32))
+
+
+class Asked(Kept):
+    """An index as the hall asks it."""
+
+    def search(self, *given: Any, **options: Any) -> Any:
+        self.ready()
+        with self._source.snapshot():
+            self.current()
+            answer = super().search(*given, **options)
+        if self.damaged:
+            self.ready()
+        return answer
+
+    def now(self) -> FlatIndex | Approximate:
+        self.ready()
+        return self.current()
 
 
 @pytest.fixture
@@ -77,7 +112,7 @@ def opened(table: Table, tmp_path: Path, said: list[str]) -> Callable[..., Kept]
     """Opens the collection's index as a new process would."""
 
     def make(made: Made = MADE, **options: object) -> Kept:
-        return Kept(table.changes, tmp_path / "n.db-cosimo", "c1", made, warn=said.append, **{"kind": "scan", **options})
+        return Asked(table, tmp_path / "n.db-cosimo", "c1", made, warn=said.append, **{"kind": "scan", **options})
 
     return make
 
@@ -85,7 +120,7 @@ def opened(table: Table, tmp_path: Path, said: list[str]) -> Callable[..., Kept]
 @pytest.fixture
 def data_file(opened: Callable[..., Kept], tmp_path: Path) -> Path:
     """The data file of an index that has been built."""
-    opened().current()
+    opened().now()
     [path] = (tmp_path / "n.db-cosimo").glob("*.idx")
     return path
 
@@ -173,7 +208,7 @@ def test_a_damaged_file_costs_one_warning_and_a_rebuild(
 def test_a_flipped_bit_in_what_faiss_reads_never_gets_there(
     kind: str, place: float, opened: Callable[..., Kept], table: Table, said: list[str], tmp_path: Path
 ) -> None:
-    opened(kind=kind).current()
+    opened(kind=kind).now()
     [path] = (tmp_path / "n.db-cosimo").glob("*.idx")
     at, size = section(path, f"part {kind}")
     edited(path, at + int(place * size))
@@ -190,23 +225,22 @@ def test_one_flipped_bit_of_one_vector_is_noticed_when_it_is_needed(
     assert len(said) == 1
 
 
-@pytest.mark.parametrize(
-    "other",
-    [replace(MADE, model="fake:33"), replace(MADE, revision="r2"), replace(MADE, dim=16), replace(MADE, source="a copy")],
-    ids=["model", "weights", "dimension", "database"],
-)
-def test_an_index_of_something_else_is_not_used(
-    other: Made, data_file: Path, opened: Callable[..., Kept], table: Table, said: list[str]
+@pytest.mark.parametrize("other", ["model", "database"])
+def test_an_index_of_something_else_is_built_again_without_a_word(
+    other: str, data_file: Path, opened: Callable[..., Kept], table: Table, said: list[str]
 ) -> None:
-    agrees(opened(other), table.model(), QUERIES)
-    assert "another model or file" in said[0]
+    reads = table.full_reads
+    if other == "database":
+        table.known.clear()
+    agrees(opened(Made("fake:33", 32) if other == "model" else MADE), table.model(), QUERIES)
+    assert (said, table.full_reads) == ([], reads + 1)
 
 
 def test_another_kind_metric_or_parameter_builds_what_is_asked_for(data_file: Path, opened: Callable[..., Kept]) -> None:
-    assert opened(kind="auto").current().describe().kind == "scan"
-    assert opened(params={"bits": 2}).current().describe().params["bits"] == 2
-    assert opened(kind="graph").current().describe().kind == "graph"
-    assert opened(kind="graph", metric="l2").current().describe().metric == "l2"
+    assert opened(kind="auto").now().describe().kind == "scan"
+    assert opened(params={"bits": 2}).now().describe().params["bits"] == 2
+    assert opened(kind="graph").now().describe().kind == "graph"
+    assert opened(kind="graph", metric="l2").now().describe().metric == "l2"
 
 
 def test_a_file_deleted_or_cut_off_while_open_does_no_harm(
@@ -214,7 +248,7 @@ def test_a_file_deleted_or_cut_off_while_open_does_no_harm(
 ) -> None:
     first, second = opened(), opened()
     agrees(first, table.model(), QUERIES)
-    second.current()
+    second.now()
     if os.name == "nt":
         pytest.skip("Windows deletes and cuts off no file that is open")
     os.truncate(data_file, start(data_file, "matrix") + 4096)
@@ -242,6 +276,7 @@ def test_merging_takes_in_what_came_since_without_asking_the_store(
     data_file: Path, opened: Callable[..., Kept], table: Table, said: list[str]
 ) -> None:
     kept = opened()
+    kept.ready()
     assert not kept.merge()
     for number, vector in enumerate(vectors(1_500, 7)):
         table.put(2_500 + number, vector)
@@ -266,21 +301,60 @@ def test_what_is_deleted_is_gone_for_a_reader_that_had_the_index_open(opened: Ca
 
 def test_several_build_at_once_and_readers_always_find_a_whole_version(tmp_path: Path) -> None:
     indexes = [choose.build(units_of(np.arange(300)), vectors(300, seed), kind="scan") for seed in range(3)]
-    assert files.save(tmp_path, "c1", indexes[0], MADE, 0) is None
+    assert files.save(tmp_path, "c1", indexes[0], MADE, MARK, 0) is None
 
     def write(seed: int) -> None:
         for _ in range(15):
-            assert files.save(tmp_path, "c1", indexes[seed], MADE, seed) is None
+            assert files.save(tmp_path, "c1", indexes[seed], MADE, MARK, seed) is None
 
     with ThreadPoolExecutor(3) as writers:
         writing = [writers.submit(write, seed) for seed in range(3)]
         while not all(done.done() for done in writing):
-            found = files.load(tmp_path, "c1", MADE)
+            found = files.load(tmp_path, "c1", MADE, [MARK])
             assert found is not None
             model = Model(units_of(np.arange(300)), vectors(300, found.version))
             agrees(found.index, model, QUERIES[:1])
         for done in writing:
             done.result()
+
+
+def test_while_another_process_builds_all_is_searched_exactly_and_its_work_left_alone(
+    data_file: Path, opened: Callable[..., Kept], table: Table, said: list[str]
+) -> None:
+    folder, work = data_file.parent, data_file.parent / "c1-0123.tmp"
+    manifest_of(data_file).unlink()
+    code = (
+        "import sys; from pathlib import Path; from cosimo.indexes import files\n"
+        "with files.building(Path(sys.argv[1]), 'c1') as free:\n"
+        "    assert free; print('building', flush=True); sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "building\n"
+    work.write_bytes(b"x")
+    kept = opened()
+    agrees(kept, table.model(), QUERIES)
+    assert (kept.describe().kind, work.exists(), said) == ("flat", True, [])
+    other.kill()
+    other.wait()
+    assert opened().now().describe().kind == "scan", "a lock outlived its process"
+    assert not work.exists()
+
+
+def test_what_cannot_be_saved_is_built_once_it_has_paid(
+    opened: Callable[..., Kept], table: Table, said: list[str], tmp_path: Path
+) -> None:
+    table.writable = False
+    kept = opened()
+    assert kept.now().describe().kind == "flat"
+    assert "scan would be quicker" in kept.why()
+    for _ in range(WORTH):
+        kept.search(QUERIES[:1], 1)
+    assert kept.now().describe().kind == "scan"
+    agrees(kept, table.model(), QUERIES)
+    assert (said, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_a_folder_that_cannot_be_written_leaves_the_index_in_memory(
@@ -324,32 +398,30 @@ def test_a_build_killed_at_any_moment_leaves_a_good_version(moment: str, data_fi
         "files_write = files._write_data\n"
         f"files.{moment} = dying\n"
         "index = choose.build(units_of(np.arange(500)), vectors(500), kind='scan')\n"
-        "files.save(Path(sys.argv[1]), 'c1', index, files.Made('a database', 'fake:32', 'r1', 32), 2)\n"
+        "files.save(Path(sys.argv[1]), 'c1', index, files.Made('fake:32', 32), 'another', 2)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(data_file.parent)], check=False)
     assert done.returncode == 9
-    found = files.load(data_file.parent, "c1", MADE)
+    marks = ["another", json.loads(manifest_of(data_file).read_bytes())["index"]["mark"]]
+    found = files.load(data_file.parent, "c1", MADE, marks)
     assert found is not None
     assert (len(found.index), found.version) == ((500, 2) if moment == "_sweep" else (ROWS, 1))
     agrees_with = {ROWS: vectors(ROWS), 500: vectors(500)}[len(found.index)]
     agrees(found.index, Model(units_of(np.arange(len(found.index))), agrees_with), QUERIES)
 
 
-def test_what_killed_builds_left_is_removed_after_an_hour(data_file: Path, opened: Callable[..., Kept]) -> None:
-    old, young = data_file.parent / "c1-0123.tmp", data_file.parent / "c1-4567.tmp"
-    other = data_file.parent / "c2-89ab.idx"
-    for path in (old, young, other):
+def test_what_killed_builds_left_is_removed_by_the_next(data_file: Path, opened: Callable[..., Kept]) -> None:
+    left, unnamed, other = (data_file.parent / name for name in ("c1-0123.tmp", "c1-4567.idx", "c2-89ab.idx"))
+    for path in (left, unnamed, other):
         path.write_bytes(b"x")
-    os.utime(old, (1, 1))
-    os.utime(other, (1, 1))
     opened().rebuild()
-    assert [path.exists() for path in (old, young, other, data_file)] == [False, True, True, False]
+    assert [path.exists() for path in (left, unnamed, other, data_file)] == [False, False, True, False]
     files.drop(data_file.parent, "c1")
     assert [path.name for path in data_file.parent.iterdir()] == [other.name]
 
 
-def test_opening_reads_no_vectors(data_file: Path) -> None:
-    found = files.load(data_file.parent, "c1", MADE)
+def test_opening_reads_no_vectors(data_file: Path, table: Table) -> None:
+    found = files.load(data_file.parent, "c1", MADE, table.known)
     assert found is not None
     seen = found.index.rows._seen
     assert seen is not None
@@ -447,7 +519,7 @@ def test_auto_goes_by_size_and_says_why() -> None:
 def test_without_faiss_all_is_searched_exactly_and_said_so(
     monkeypatch: pytest.MonkeyPatch, table: Table, opened: Callable[..., Kept]
 ) -> None:
-    opened().current()  # an index on disk that only FAISS can read
+    opened().now()  # an index on disk that only FAISS can read
     monkeypatch.setitem(sys.modules, "faiss", None)
     monkeypatch.setattr(choose, "find_spec", lambda name: None)
     monkeypatch.setattr(choose, "SMALL", 0)
@@ -458,14 +530,14 @@ def test_without_faiss_all_is_searched_exactly_and_said_so(
     with pytest.raises(MissingExtra, match="pip install"):
         choose.build(units_of(np.arange(5)), vectors(5), kind="scan")
     with pytest.raises(MissingExtra, match="pip install"):
-        opened().current()
+        opened().now()
 
 
 def test_a_flat_index_that_has_grown_becomes_a_scan_when_merged(
     monkeypatch: pytest.MonkeyPatch, table: Table, opened: Callable[..., Kept], said: list[str]
 ) -> None:
     kept = opened(kind="auto")
-    assert kept.current().describe().kind == "flat"
+    assert kept.now().describe().kind == "flat"
     assert not kept.merge()
     monkeypatch.setattr(choose, "SMALL", 1_000 * 32)
     assert kept.merge()

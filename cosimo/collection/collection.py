@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ..core.errors import BadVector, DataError
 from ..core.types import CollectionInfo, Document
 from .arguments import filter_of, refuse_mode, source_of
-from .wiring import Wired
+from .indexed import Indexed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .arguments import Where
 
 
-class Collection(Wired):
+class Collection(Indexed):
     """Documents with their vectors. Made by `Database.collection`."""
 
     # -- what it is
@@ -71,11 +71,13 @@ class Collection(Wired):
 
         source = source_of(documents, source, sync=sync)
         self._create_if_new(passages)
-        with reporting(documents, progress, "texts") as report:
-            return ingest.add(
+        with self._writing() as written, reporting(documents, progress, "texts") as report:
+            added = ingest.add(
                 self._store, lambda: self._embedder_for_writing(passages), self.name, documents,
                 keep_content=store, batch_size=batch_size, source=source, sync=sync, progress=report,
             )  # fmt: skip
+            written.append(added.added + added.updated + added.removed)
+        return added
 
     def plan(self, documents: Iterable[Document]) -> Plan:
         """What `add` would do, counted; nothing is embedded or written."""
@@ -108,8 +110,9 @@ class Collection(Wired):
         if not len(ids):
             return 0
         array = checked(vectors, self.dim)
-        with self._learning(array.shape[1]):
-            return ingest.add_vectors(self._store, self.name, ids, array, contents, metadata)
+        with self._writing() as written, self._learning(array.shape[1]):
+            written.append(ingest.add_vectors(self._store, self.name, ids, array, contents, metadata))
+        return written[0]
 
     def import_rows(self, source: str | Path | BinaryIO, *, format: str | None = None) -> int:
         """Store rows with vectors from a file that `export` wrote, all or none; their number comes back.
@@ -129,8 +132,9 @@ class Collection(Wired):
         first = next(rows, None)
         if first is None:
             return 0
-        with self._learning(len(first.vector)):
-            return self._store.put(self.name, chain([first], rows))
+        with self._writing() as written, self._learning(len(first.vector)):
+            written.append(self._store.put(self.name, chain([first], rows)))
+        return written[0]
 
     def export(self, target: str | Path | BinaryIO, *, format: str | None = None, prefix: str = "") -> int:
         """Write rows with their vectors to a file; their number comes back.
@@ -145,7 +149,11 @@ class Collection(Wired):
 
     def delete(self, ids: str | Iterable[str]) -> int:
         """Delete items; how many of them were there comes back."""
-        return self._store.delete(self.name, [ids] if isinstance(ids, str) else list(ids)) if self._stored() else 0
+        if not self._stored():
+            return 0
+        with self._writing() as written:
+            written.append(self._store.delete(self.name, [ids] if isinstance(ids, str) else list(ids)))
+        return written[0]
 
     # -- questions
 
@@ -193,8 +201,8 @@ class Collection(Wired):
 
         if query.mode == "hybrid":
             query = replace(query, languages=self.embedder.spec.languages)
-        with self._store.snapshot():
-            return search(self._store, self._fresh_index(), self.name, query)
+        with self._searching() as index:
+            return search(self._store, index, self.name, query)
 
     def related(self, id: str, k: int = 10, *, where: Where = None, prefix: str = "") -> list[Hit]:
         """The k documents nearest to one that is stored, itself left out; needs no model.
@@ -208,8 +216,8 @@ class Collection(Wired):
 
         self._must_exist()
         filter = self._filter(where)
-        with self._store.snapshot():
-            return related(self._store, self._fresh_index(), self.name, id, k, prefix=prefix, filter=filter)
+        with self._searching() as index:
+            return related(self._store, index, self.name, id, k, prefix=prefix, filter=filter)
 
     def relate(self, k: int = 10, *, full: bool = False) -> Related:
         """Keep every item's k nearest in the database; only lists that what changed may touch are made anew.

@@ -9,6 +9,7 @@ from ..core import config, registry
 from ..core.errors import CollectionError, ConfigError, StoreError, UnreadableSource
 from .arguments import AS_STORED, Given
 from .collection import Collection
+from .indexing import Indexing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,6 +159,7 @@ class Database:
         self.store = store
         self.name = name
         self._embedders: dict[tuple[str, str | None], Embedder] = {}
+        self._indexings: dict[str, Indexing] = {}
 
     def collection(
         self, name: str, *, model: Given = AS_STORED, dim: int | None = None, precision: str | None = None
@@ -189,7 +191,9 @@ class Database:
         ------
         NotFound : no such collection
         """
-        return self.store.drop(name)
+        gone = self.store.drop(name)
+        self.indexing(name).remove()
+        return gone
 
     def check(self, *, repair: bool = False) -> list[Finding]:
         """What is wrong with the file: damage, orphans, stale rows, bad vectors; empty where nothing is.
@@ -216,14 +220,25 @@ class Database:
             self._embedders[key] = load_embedder(model, precision=precision)
         return self._embedders[key]
 
+    def indexing(self, name: str) -> Indexing:
+        """The index of a collection, one for all that speak of it through this database."""
+        return self._indexings.setdefault(name, Indexing(self.store, name))
+
     def close(self) -> None:
-        """Close the file."""
-        self.store.close()
+        """Close the file. What was written goes into the indexes first, where it slows searches down enough to be worth it."""
+        try:
+            for indexing in self._indexings.values():
+                indexing.merge()
+        finally:
+            self._indexings.clear()
+            self.store.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:  # whoever interrupts a program does not wait for an index
+            self._indexings.clear()
         self.close()
 
     def __repr__(self) -> str:

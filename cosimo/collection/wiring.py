@@ -15,9 +15,10 @@ from .arguments import AsStored, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from ..core.types import Embedder, Row, Store
-    from ..indexes.flat import FlatIndex
+    from ..indexes.kept import Kept
     from .arguments import Given
     from .database import Database
 
@@ -29,8 +30,7 @@ class Wired:
         self._db = db
         self.name = name
         self._precision = precision
-        self._index: FlatIndex | None = None
-        self._version: int | None = None
+        self._indexing = db.indexing(name)
         self._asked = model
         stored = db.store.settings(name)
         self._settings = stored or Settings(name_of(model), dim)
@@ -96,15 +96,16 @@ class Wired:
             raise NotFound(f"no item '{id}' in collection '{self.name}'")
         return row
 
-    def _fresh_index(self) -> FlatIndex:
-        """The index with everything in it that any program has written by now."""
-        from ..indexes.flat import FlatIndex
+    def _searching(self) -> AbstractContextManager[Kept]:
+        """The index with everything in it that any program has written by now, and one snapshot of the file."""
+        return self._indexing.searching(self._settings)
 
-        change = self._store.changes(self.name, self._version)
-        self._index = FlatIndex() if self._index is None else self._index
-        self._index.apply(change)
-        self._version = change.version
-        return self._index
+    @contextmanager
+    def _writing(self) -> Iterator[list[int]]:
+        """Around a write: put the number of rows into the list; what comes of it for the index is done afterwards."""
+        with self._indexing.writing() as written:
+            yield written
+        self._indexing.merge(self._settings)
 
     def _create_if_new(self, passages: bool | None = None) -> None:
         if stored := self._stored():

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 
+def note(sentence: str) -> None:
+    """What takes a while, for people at a terminal."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(sentence, file=sys.stderr)
+
+
 @contextmanager
 def reporting(work: Iterable[Any], report: Callable[[Any], None] | None, unit: str) -> Iterator[Callable[[Any], None]]:
     """The caller's own `report`, or else a bar with rate and remaining time.

@@ -16,7 +16,6 @@ STORES = {  # scheme of a database's address → class, called with the address
     "sqlite": "cosimo.stores.sqlite:SQLiteStore",
 }
 EXTRAS = {  # package that an adapter imports → the extra that installs it
-    "faiss": "faiss",
     "pyarrow": "parquet",
 }
 HUB_OWNER = "sentence-transformers"  # whose models the world writes without an owner

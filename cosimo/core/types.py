@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from os import PathLike
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -279,6 +280,22 @@ class Store(Protocol):
 
     def numbers_that_pass(self, collection: str, filter: Filter) -> Numbers: ...
 
+    @property
+    def read_only(self) -> bool: ...
+
+    @property
+    def derived(self) -> Path | None: ...
+
+    def changed(self, collection: str, since: int | None = None) -> int: ...
+
+    def index_choice(self, collection: str) -> IndexChoice | None: ...
+
+    def choose_index(self, collection: str, choice: IndexChoice | None) -> None: ...
+
+    def marks(self, collection: str) -> set[str]: ...
+
+    def mark(self, collection: str, version: int) -> str | None: ...
+
     def has_text(self, collection: str) -> bool: ...
 
     def index_text(self, collection: str) -> None: ...
@@ -318,6 +335,15 @@ class Store(Protocol):
     def backup(self, target: str | PathLike[str]) -> None: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChoice:
+    """The index somebody asked for."""
+
+    kind: str  # auto, flat, scan, graph or lists
+    metric: Metric
+    params: Mapping[str, int | str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 KINDS = ("flat", "scan", "graph", "lists")
 SMALL = 4_000_000  # numbers (rows x dim) that are looked at in half a millisecond: 10,000 rows of 384
 LARGE = 20_000_000  # 50,000 rows of 384: above, looking through the nearest lists alone is quicker than all codes
-MERGE_SHARE = 0.25  # of rows fresh or gone: a search then takes about twice its time
-MERGE_FRESH = 4_000_000  # numbers, as above, that are searched one by one
+GONE_SHARE = 0.25  # of rows fresh or gone, from which an index is built again
+FRESH_SHARE = 0.1  # of rows that are searched one by one: a search then takes two to three times as long
+BUILD_SECONDS = {"flat": 1e-9, "scan": 1e-8, "lists": 2.5e-8, "graph": 2e-7}  # a number, on two cores
 
 
 class Choice(NamedTuple):
@@ -93,9 +94,15 @@ def checked(kind: str, metric: str, params: Mapping[str, int | str] | None = Non
         _class(kind).checked(params or {})
 
 
-def worth_merging(index: FlatIndex | Approximate, dim: int) -> bool:
-    """Whether an index should be built again with what came since: at a quarter of its rows, or half a millisecond's worth."""
-    return index.stale_share > MERGE_SHARE or index.describe().fresh * dim > MERGE_FRESH
+def worth_merging(index: FlatIndex | Approximate) -> bool:
+    """Whether an index should be built again with what came since, because searches take two or three times as long."""
+    info = index.describe()
+    return index.stale_share > GONE_SHARE or info.fresh > FRESH_SHARE * info.rows
+
+
+def seconds_to_build(kind: str, rows: int, dim: int) -> float:
+    """About how long `build` takes."""
+    return BUILD_SECONDS[choose(rows, dim).kind if kind == "auto" else kind] * rows * dim
 
 
 def _class(kind: str) -> type[Approximate]:

@@ -2,6 +2,7 @@
 
     KEY.json              what the index is, what made it, where its arrays lie; with a checksum of itself
     KEY-STAMP.idx         magic, format, byte order and stamp in the first 4096 bytes, then the arrays
+    KEY.lock              empty; locked by the process that is building
 
 A build that is killed, or runs into a full disk, leaves the manifest naming the version before. Data files are never
 changed: who has one mapped keeps it, and one that cannot be removed now (Windows) is removed at a later save. All arrays
@@ -16,19 +17,22 @@ import os
 import secrets
 import time
 import zlib
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.errors import Locked, StoreError
+from ..core.sqlite import File
+from ..core.units import distinct, documents_of
 from .graph import GraphIndex
 from .lists import ListsIndex
 from .rows import DamagedIndex, Rows, sums_of
 from .scan import ScanIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,7 +43,6 @@ FORMAT = 1
 MAGIC = b"cosimo index\r\n\x1a\n"  # 16 bytes; the line ends show a transfer that took it for text
 PAGE = 4096
 ATTEMPTS = 5
-ABANDONED = 3600.0  # seconds after which a file that no manifest names is nobody's work in progress
 KINDS: dict[str, type[Approximate]] = {kind.kind: kind for kind in (ScanIndex, GraphIndex, ListsIndex)}
 
 
@@ -47,10 +50,20 @@ KINDS: dict[str, type[Approximate]] = {kind.kind: kind for kind in (ScanIndex, G
 class Made:
     """What an index was made from; one that was made from anything else is not opened."""
 
-    source: str  # an identity of the database and collection that survives no replacement of the file
     model: str | None
-    revision: str | None
     dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a manifest says, without opening the index."""
+
+    kind: str
+    metric: str
+    version: int
+    rows: int
+    documents: int
+    size: int  # bytes of the data file
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +77,52 @@ class Opened:
 # -- writing
 
 
-def save(folder: Path, key: str, index: Approximate, made: Made, version: int) -> str | None:
+@contextmanager
+def building(folder: Path, key: str) -> Iterator[bool]:
+    """Whether this process may build what is kept under a key: False while another one does.
+
+    The lock is SQLite's on an empty file: it works on every system, and goes with the process that held it. Who has it
+    knows that nobody is at work, so what killed builds have left is removed.
+
+    Raises
+    ------
+    StoreError : the folder cannot be made or locked
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {folder} ({error.strerror})") from error
+    lock = _locked(folder / f"{key}.lock")
+    if lock is None:
+        yield False
+        return
+    try:
+        used = _named(folder / f"{key}.json")
+        _sweep(folder, key, lambda path: path.name != used)
+        yield True
+    finally:
+        lock.close()
+
+
+def _locked(path: Path) -> File | None:
+    """The file, locked, or None where another process has locked it."""
+    lock = None
+    try:
+        lock = File(path, busy_timeout=0)
+        lock.execute("BEGIN EXCLUSIVE")
+    except Locked:
+        if lock is not None:
+            lock.close()
+        return None
+    return lock
+
+
+def save(folder: Path, key: str, index: Approximate, made: Made, mark: str, version: int) -> str | None:
     """Write an index as it was built; changes applied to it since belong to versions after `version`.
+
+    Parameters
+    ----------
+    mark : was put into the database after `version` was read there: who finds it there has the same history up to then
 
     Returns
     -------
@@ -77,7 +134,7 @@ def save(folder: Path, key: str, index: Approximate, made: Made, version: int) -
         folder.mkdir(parents=True, exist_ok=True)
         manifest = _write_data(data.with_suffix(".tmp"), index, stamp)
         data.with_suffix(".tmp").replace(data)
-        manifest |= {"made": asdict(made), "version": version}
+        manifest |= {"made": asdict(made), "mark": mark, "version": version}
         fresh = folder / f"{key}-{stamp}.json.tmp"
         fresh.write_bytes(_signed(manifest))
         _replace(fresh, folder / f"{key}.json")
@@ -86,17 +143,21 @@ def save(folder: Path, key: str, index: Approximate, made: Made, version: int) -
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         return f"the index could not be written into {folder} ({error.strerror or error}); it is kept in memory"
-    _sweep(folder, key, lambda path, age: path.name == before or (path.name != data.name and age > ABANDONED))
+    _sweep(folder, key, lambda path: path.name == before)
     return None
 
 
-def drop(folder: Path, key: str) -> None:
-    """Remove what is kept under a key; what others have open on Windows goes with a later save."""
-    with suppress(OSError):
-        (folder / f"{key}.json").unlink(missing_ok=True)
+def drop(folder: Path, key: str) -> bool:
+    """Remove what is kept under a key, if anything is; what others have open on Windows goes with a later save."""
+    manifest = folder / f"{key}.json"
+    there = manifest.exists()
+    for path in (manifest, folder / f"{key}.lock"):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     _sweep(folder, key)
     with suppress(OSError):
         folder.rmdir()  # only if nothing else is in it
+    return there
 
 
 def _write_data(path: Path, index: Approximate, stamp: str) -> dict[str, Any]:
@@ -118,7 +179,7 @@ def _write_data(path: Path, index: Approximate, stamp: str) -> dict[str, Any]:
     # no fsync: all of it is derived, and after a power cut the sums show what the disk did not get
     return {
         "format": FORMAT, "stamp": stamp, "size": size, "kind": index.kind, "metric": index.metric, "params": index.params,
-        "recall": index.recall, "sections": sections,
+        "recall": index.recall, "rows": len(rows), "documents": len(distinct(documents_of(rows.numbers))), "sections": sections,
     }  # fmt: skip
 
 
@@ -159,19 +220,23 @@ def _named(manifest: Path) -> str | None:
         return None
 
 
-def _sweep(folder: Path, key: str, gone: Callable[[Path, float], bool] | None = None) -> None:
-    """Remove the files of a key: those that `gone` says yes to, being told their age in seconds, or all."""
+def _sweep(folder: Path, key: str, gone: Callable[[Path], bool] | None = None) -> None:
+    """Remove the files of a key: those that `gone` says yes to, or all."""
     for path in list(folder.glob(f"{key}-*")):
         with suppress(OSError):  # mapped by somebody (Windows), or just removed by somebody else
-            if gone is None or gone(path, time.time() - path.stat().st_mtime):
+            if gone is None or gone(path):
                 path.unlink()
 
 
 # -- reading
 
 
-def load(folder: Path, key: str, made: Made) -> Opened | None:
-    """The index kept under a key, or None where there is none.
+def load(folder: Path, key: str, made: Made, marks: Collection[str]) -> Opened | None:
+    """The index kept under a key, or None where there is none, or one of another database, state or model.
+
+    Parameters
+    ----------
+    marks : those the database holds; the index has to have been saved with one of them
 
     Raises
     ------
@@ -179,8 +244,8 @@ def load(folder: Path, key: str, made: Made) -> Opened | None:
     MissingExtra : FAISS is not installed
     """
     for attempt in range(ATTEMPTS):  # a writer may put a newer version there between reading the manifest and opening the data
-        manifest = _manifest(folder / f"{key}.json", made)
-        if manifest is None:
+        manifest = _manifest(folder / f"{key}.json")
+        if manifest is None or manifest.get("mark") not in marks or manifest.get("made") != asdict(made):
             return None
         path = folder / f"{key}-{manifest['stamp']}.idx"
         try:
@@ -192,7 +257,18 @@ def load(folder: Path, key: str, made: Made) -> Opened | None:
     return None
 
 
-def _manifest(path: Path, made: Made) -> dict[str, Any] | None:
+def about(folder: Path, key: str, marks: Collection[str]) -> About | None:
+    """What the manifest says of the index kept under a key; None where there is none, or none that `load` would open."""
+    try:
+        manifest = _manifest(folder / f"{key}.json")
+    except DamagedIndex:
+        return None
+    if manifest is None or manifest.get("mark") not in marks:
+        return None
+    return About(**{each.name: manifest[each.name] for each in fields(About)})
+
+
+def _manifest(path: Path) -> dict[str, Any] | None:
     try:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -206,8 +282,6 @@ def _manifest(path: Path, made: Made) -> dict[str, Any] | None:
             raise DamagedIndex(f"the index {path.name} is of format {manifest['format']}, not {FORMAT}; it is built again")
         if zlib.crc32(json.dumps(manifest, sort_keys=True).encode()) != outer["check"]:
             raise DamagedIndex(f"the index file {path.name} is damaged; the index is built again")
-        if manifest["made"] != asdict(made):
-            raise DamagedIndex(f"the index {path.name} was made from another model or file; it is built again")
     return manifest
 
 

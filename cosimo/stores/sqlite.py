@@ -11,7 +11,7 @@ from ..core.content import storable
 from ..core.sqlite import File
 from ..core.types import CollectionInfo, Known, Row, Settings
 from . import audit, catalog, changes, schema, write
-from .queries import Queries
+from .indexes import Indexes
 from .rows import ROW_COLUMNS, batches, chunks, known_metadata, row_of
 from .similarities import Similarities
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KEPT = 10_000  # ids that `prune` takes from its caller at a time
 
 
-class SQLiteStore(Queries, Similarities):
+class SQLiteStore(Indexes, Similarities):
     """Rows in one SQLite file: `llm`'s tables, ours beside them. Fulfils `Store`.
 
     Reading changes nothing in a file that another program wrote; our tables, triggers and the write-ahead log come with
@@ -336,7 +336,8 @@ class SQLiteStore(Queries, Similarities):
     def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]:
         """number → id; numbers of rows that are gone are left out."""
         with self._collection(collection) as (state, entry):
-            sql = f"SELECT number, id FROM {changes.numbered(state)} WHERE collection_id = ?"
+            # the plus keeps SQLite from walking the whole collection, which takes 10 ms at 100,000 rows
+            sql = f"SELECT number, id FROM {changes.numbered(state)} WHERE +collection_id = ?"
             return dict(self._among(sql, "number", entry, map(int, numbers)))
 
     def numbers_with_prefix(self, collection: str, prefix: str) -> Numbers:

@@ -54,7 +54,7 @@ def related(collection: str, id: str | None, **given: Any) -> None:
     from .named import named
 
     # a filter on places may make an index of them
-    with options.opened(given["database"], writing=given["where"] is not None, create=False) as db:
+    with options.opened(given["database"], writing=True, create=False) as db:
         hits = named(db, collection).related(str(id), given["number"], where=given["where"], prefix=given["prefix"])
     printed(hits, plain=given["plain"], as_json=given["as_json"])
 

@@ -44,7 +44,7 @@ def similar(
 
     if id is not None and (content is not None or input_ is not None):
         raise click.UsageError("Give either an ID or a text (-c, -i or stdin), not both.")
-    with options.opened(database, writing=False) as db:
+    with options.opened(database, writing=True, create=False) as db:
         chosen = named(db, collection, precision=precision)
         if id is not None:
             hits = chosen.related(id, number, prefix=prefix)

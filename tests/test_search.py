@@ -146,8 +146,8 @@ def test_the_weight_follows_agreement_and_script() -> None:
     assert weight_of_vectors("words", agree, list(range(30)), ["en"]) == pytest.approx(0.65)
     assert weight_of_vectors("words", apart, list(range(30)), ["en"]) == pytest.approx(1.0)
     assert weight_of_vectors("数据库", agree, list(range(30)), ["en"]) == 0
-    assert weight_of_vectors("数据库", agree, list(range(30)), ["en", "zh"]) == pytest.approx(0.6)
-    assert weight_of_vectors("数据库", agree, list(range(30)), []) == pytest.approx(0.6)
+    assert weight_of_vectors("数据库", agree, list(range(30)), ["en", "zh"]) == pytest.approx(0.65)
+    assert weight_of_vectors("数据库", agree, list(range(30)), []) == pytest.approx(0.65)
 
 
 def test_a_mix_orders_by_both_and_survives_equal_scores() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..core.errors import BadVector, DataError
 from ..core.types import CollectionInfo, Document
-from .arguments import filter_of, refuse_mode, source_of
-from .indexed import Indexed
+from .arguments import source_of
+from .questions import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,16 +15,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from ..core.filters import Filter
-    from ..core.types import Content, Hit, Metadata, Mode, Row, Similarity, Vector
+    from ..core.types import Content, Metadata, Row, Vector
     from ..verbs.ingest import Added, Plan
-    from ..verbs.search import Query
-    from ..verbs.similarities import Related
-    from ..verbs.similarity_table import Exported
-    from .arguments import Where
 
 
-class Collection(Indexed):
+class Collection(Questions):
     """Documents with their vectors. Made by `Database.collection`."""
 
     # -- what it is
@@ -155,134 +148,7 @@ class Collection(Indexed):
             written.append(self._store.delete(self.name, [ids] if isinstance(ids, str) else list(ids)))
         return written[0]
 
-    # -- questions
-
-    def search(
-        self,
-        query: Content | ArrayLike,
-        k: int = 10,
-        *,
-        mode: Mode | None = None,
-        where: Where = None,
-        prefix: str = "",
-        min_score: float | None = None,
-    ) -> list[Hit]:
-        """The k best documents for a text or a vector, best first; fewer only where fewer exist that pass.
-
-        Parameters
-        ----------
-        query : a text, which the collection's model embeds as a query, or (dim,) numbers
-        mode : vector (meaning), text (words, BM25) or hybrid (both). Left out: hybrid for a text where texts are stored,
-            else vector
-        where : a filter on metadata, as text, mapping or `F("year") >= 2020`
-        prefix : only ids that begin with this
-        min_score : leave out hits below it
-
-        Raises
-        ------
-        NotFound : the collection does not exist
-        DataError : k below 1, an empty text, a mode that needs what is not there
-        InvalidFilter : `where` is not in the filter language
-        """
-        from ..verbs.search import Query, checked_k
-
-        self._must_exist()
-        checked_k(k)
-        chosen = self._mode(query, mode)
-        if chosen != "vector":
-            self._store.index_text(self.name)
-        text = query if isinstance(query, str) else None
-        vector = None if chosen == "text" else self._query_vector(query)
-        return self.answer(Query(text, vector, chosen, k, self._filter(where), prefix, min_score=min_score))
-
-    def answer(self, query: Query) -> list[Hit]:
-        """`search` where everything is decided already: the vector is there, the mode can be had, the full text is made."""
-        from ..verbs.search import search
-
-        if query.mode == "hybrid":
-            query = replace(query, languages=self.embedder.spec.languages)
-        with self._searching() as index:
-            return search(self._store, index, self.name, query)
-
-    def related(self, id: str, k: int = 10, *, where: Where = None, prefix: str = "") -> list[Hit]:
-        """The k documents nearest to one that is stored, itself left out; needs no model.
-
-        Raises
-        ------
-        NotFound : no such collection or item
-        InvalidFilter : `where` is not in the filter language
-        """
-        from ..verbs.related import related
-
-        self._must_exist()
-        filter = self._filter(where)
-        with self._searching() as index:
-            return related(self._store, index, self.name, id, k, prefix=prefix, filter=filter)
-
-    def relate(self, k: int = 10, *, full: bool = False) -> Related:
-        """Keep every item's k nearest in the database; only lists that what changed may touch are made anew.
-
-        Parameters
-        ----------
-        full : make every list anew, as another `k` does too; the outcome is the same
-
-        Raises
-        ------
-        NotFound : no such collection
-        DataError : k below 1
-        StoreError : the database cannot be written, or another program saved lists meanwhile
-        """
-        from ..verbs.similarities import relate
-
-        self._must_exist()
-        return relate(self._store, self.name, k, full=full)
-
-    def similarities(self) -> Iterator[Similarity]:
-        """The lists as `relate` left them, streamed: by id, the nearest first, equal scores in the order of ids.
-
-        Raises
-        ------
-        NotFound : no such collection, or no lists of it are kept
-        """
-        from ..verbs.similarities import kept
-
-        self._must_exist()
-        return kept(self._store, self.name)
-
-    def export_similarities(self, target: str | Path, table: str = "similarities") -> Exported:
-        """Make a plain table (id, other_id, score) of a SQLite file hold the lists that `relate` keeps.
-
-        Parameters
-        ----------
-        target : made where there is none; it may be this database
-        table : what else was in it is removed, what is there already is left alone
-
-        Raises
-        ------
-        NotFound : no such collection, or no lists of it are kept
-        StoreError : the file cannot be written, or has a table of that name with other columns
-        """
-        from ..verbs.similarity_table import export_similarities
-
-        return export_similarities(self._store, self.similarities(), target, table)
-
-    def facets(self, field: str, *, where: Where = None) -> dict[str, int]:
-        """How many items have each value of a metadata field, most frequent first; a list counts for each of its items.
-
-        Raises
-        ------
-        NotFound : no such collection
-        InvalidFilter : `where` is not in the filter language
-        """
-        self._must_exist()
-        return self._store.facets(self.name, field, filter=self._filter(where))
-
-    def _filter(self, where: Where) -> Filter | None:
-        """A filter in any spelling; what answers its questions of place is up to date then."""
-        filter = filter_of(where)
-        if filter is not None:
-            self._store.index_places(self.name, filter)
-        return filter
+    # -- rows out
 
     def get(self, id: str) -> Document:
         """One item: id, content where it was stored, metadata.
@@ -308,10 +174,6 @@ class Collection(Indexed):
         self._must_exist()
         return self._store.scan(self.name, prefix=prefix)
 
-    def has_text(self) -> bool:
-        """True where texts are stored beside the vectors, so that words can be searched for."""
-        return self._stored() is not None and self._store.has_text(self.name)
-
     def __len__(self) -> int:
         return self._store.count(self.name) if self._stored() else 0
 
@@ -320,28 +182,3 @@ class Collection(Indexed):
 
     def __repr__(self) -> str:
         return f"<cosimo.Collection {self.name} in {self._db.name}: {self.model}, {len(self)} rows>"
-
-    # -- what was asked for
-
-    def _mode(self, query: object, asked: Mode | None) -> Mode:
-        """The mode asked for where it can be had, else what can."""
-        refuse_mode(query, asked)
-        if not isinstance(query, str):
-            return "vector"
-        if asked == "vector" or (self.has_text() and (asked == "text" or self.model is not None)):
-            return asked or "hybrid"
-        if asked == "text":
-            raise DataError(f"'{self.name}' stores no texts to search for words; add them with store=True (--store)")
-        return "text" if self.has_text() and self.model is None else "vector"
-
-    def _query_vector(self, query: Content | ArrayLike) -> Vector:
-        from ..core.vectors import checked
-
-        if isinstance(query, str | bytes):
-            vectors = self.embedder.embed([query], role="query").vectors
-        else:
-            vectors = checked(query, self.dim)
-        if len(vectors) != 1:
-            raise BadVector(f"a search is for one vector, not {len(vectors)}; search for each in turn")
-        one: Vector = vectors[0]
-        return one

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..core import config, registry
-from ..core.errors import CollectionError, ConfigError, StoreError, UnreadableSource
-from .arguments import AS_STORED, Given
+from ..core.errors import CollectionError, ConfigError, NotFound, StoreError, UnreadableSource
+from .arguments import AS_STORED, Given, Where
 from .collection import Collection
 from .indexing import Indexing
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from ..core.types import CollectionInfo, Content, Embedder, Finding, Role, Store, Vectors
+    from numpy.typing import ArrayLike
+
+    from ..core.types import CollectionInfo, Content, Embedder, Finding, Hit, Mode, Role, Store, Vectors
     from ..sources.source import Source
 
 
@@ -159,7 +161,7 @@ class Database:
         self.store = store
         self.name = name
         self._embedders: dict[tuple[str, str | None], Embedder] = {}
-        self._indexings: dict[str, Indexing] = {}
+        self._indexings: dict[tuple[str, bool], Indexing] = {}
 
     def collection(
         self, name: str, *, model: Given = AS_STORED, dim: int | None = None, precision: str | None = None
@@ -192,8 +194,45 @@ class Database:
         NotFound : no such collection
         """
         gone = self.store.drop(name)
-        self.indexing(name).remove()
+        for whole in (False, True):
+            self.indexing(name, whole=whole).remove()
         return gone
+
+    def search(
+        self,
+        query: Content | ArrayLike,
+        k: int = 10,
+        *,
+        collections: Sequence[str] | None = None,
+        mode: Mode | None = None,
+        where: Where = None,
+        prefix: str = "",
+        min_score: float | None = None,
+        diversity: float | None = None,
+        group: float | None = None,
+    ) -> list[Hit]:
+        """The k best documents of several collections, best first; `hit.collection` says where each is from.
+
+        Cosines of one model are compared as they are. Of different models, what counts is how far a document is above the
+        average candidate of its collection.
+
+        Parameters
+        ----------
+        collections : names; None searches all
+        query, mode, where, prefix, min_score, diversity, group : as for `Collection.search`
+
+        Raises
+        ------
+        NotFound : no such collection
+        DataError : they cannot be searched in the same mode
+        """
+        from .searching import Request, search
+
+        names = [info.name for info in self.collections()] if collections is None else list(dict.fromkeys(collections))
+        if not names:
+            raise NotFound(f"{self.name} has no collection to search")
+        request = Request(query, k, mode, where, prefix, min_score, diversity=diversity, group=group)
+        return search([self.collection(name) for name in names], request)
 
     def check(self, *, repair: bool = False) -> list[Finding]:
         """What is wrong with the file: damage, orphans, stale rows, bad vectors; empty where nothing is.
@@ -220,9 +259,9 @@ class Database:
             self._embedders[key] = load_embedder(model, precision=precision)
         return self._embedders[key]
 
-    def indexing(self, name: str) -> Indexing:
-        """The index of a collection, one for all that speak of it through this database."""
-        return self._indexings.setdefault(name, Indexing(self.store, name))
+    def indexing(self, name: str, *, whole: bool = False) -> Indexing:
+        """The index of a collection's passages, or of its documents as a whole; one for all who ask this database."""
+        return self._indexings.setdefault((name, whole), Indexing(self.store, name, whole=whole))
 
     def close(self) -> None:
         """Close the file. What was written goes into the indexes first, where it slows searches down enough to be worth it."""

@@ -102,7 +102,7 @@ def _run(collection: Collection, judged: Judged, mode: Mode) -> tuple[dict[str, 
     collection.search(texts[0], 1, mode=mode)  # loads vectors, makes the full text
     started = time.perf_counter()
     run = {
-        id: [(hit.id, hit.score) for hit in collection.answer(Query(text, vector, mode, DEPTH))]
+        id: [(hit.id, hit.score) for hit in collection.answer(Query(text, mode, DEPTH), vector)]
         for (id, text), vector in zip(judged.queries.items(), vectors, strict=True)
     }
     return run, time.perf_counter() - started

@@ -57,4 +57,5 @@ class Indexed(Wired):
         StoreError : the database cannot be written
         """
         self._must_exist()
+        self._whole.remove()
         return self._indexing.drop()

@@ -43,8 +43,8 @@ class IndexReport:
 class Rows:
     """A collection as the index room asks for it: `kept.Source`."""
 
-    def __init__(self, store: Store, collection: str) -> None:
-        self._store, self._collection = store, collection
+    def __init__(self, store: Store, collection: str, *, whole: bool = False) -> None:
+        self._store, self._collection, self._whole = store, collection, whole
 
     @property
     def writable(self) -> bool:
@@ -57,7 +57,7 @@ class Rows:
 
     def changes(self, since: int | None) -> Change:
         """What changed since a version."""
-        return self._store.changes(self._collection, since)
+        return self._store.changes(self._collection, since, whole=self._whole)
 
     def marks(self) -> Collection[str]:
         """Marks of indexes built from this very database."""
@@ -71,8 +71,9 @@ class Rows:
 class Indexing:
     """The index of one collection, as one handle on it uses it."""
 
-    def __init__(self, store: Store, name: str) -> None:
-        self._store, self._name = store, name
+    def __init__(self, store: Store, name: str, *, whole: bool = False) -> None:
+        self._store, self._name, self._whole = store, name, whole
+        self._key = key_of(name, whole=whole)
         self._kept: Kept | None = None
         self._made_for: tuple[IndexChoice, Made] | None = None
         self._settings: Settings | None = None  # of the last write
@@ -111,7 +112,7 @@ class Indexing:
         with self._lock:
             if self._kept is None or self._made_for != (choice, made):
                 self._kept = Kept(
-                    Rows(self._store, self._name), self._store.derived, key_of(self._name), made,
+                    Rows(self._store, self._name, whole=self._whole), self._store.derived, self._key, made,
                     kind=choice.kind, metric=choice.metric, params=choice.params, warn=_warn, tell=note,
                 )  # fmt: skip
                 self._made_for = choice, made
@@ -165,7 +166,7 @@ class Indexing:
         from ..indexes import files
 
         folder = self._store.derived
-        return files.about(folder, key_of(self._name), self._store.marks(self._name)) if folder is not None else None
+        return files.about(folder, self._key, self._store.marks(self._name)) if folder is not None else None
 
     # -- by hand
 
@@ -215,14 +216,15 @@ class Indexing:
 
         self._kept = None
         folder = self._store.derived
-        return folder is not None and files.drop(folder, key_of(self._name))
+        return folder is not None and files.drop(folder, self._key)
 
 
-def key_of(collection: str) -> str:
+def key_of(collection: str, *, whole: bool = False) -> str:
     """A collection's name as files have it: readable as far as every system allows, told apart by a hash. No "-" in it."""
     readable = re.sub(r"[^a-z0-9]+", "_", collection.casefold())[:32].strip("_")
     digest = hashlib.sha256(collection.encode("utf-8", "replace")).hexdigest()[:10]
-    return f"{readable}_{digest}" if readable else digest
+    key = f"{readable}_{digest}" if readable else digest
+    return f"{key}_whole" if whole else key
 
 
 def _warn(sentence: str) -> None:

@@ -30,7 +30,7 @@ class Wired:
         self._db = db
         self.name = name
         self._precision = precision
-        self._indexing = db.indexing(name)
+        self._indexing, self._whole = db.indexing(name), db.indexing(name, whole=True)
         self._asked = model
         stored = db.store.settings(name)
         self._settings = stored or Settings(name_of(model), dim)
@@ -96,9 +96,13 @@ class Wired:
             raise NotFound(f"no item '{id}' in collection '{self.name}'")
         return row
 
-    def _searching(self) -> AbstractContextManager[Kept]:
-        """The index with everything in it that any program has written by now, and one snapshot of the file."""
-        return self._indexing.searching(self._settings)
+    def _searching(self, *, whole: bool = False) -> AbstractContextManager[Kept]:
+        """The index with everything in it that any program has written by now, and one snapshot of the file.
+
+        With `whole`, of documents by their own vectors, even where they are cut into passages.
+        """
+        whole = whole and self._store.has_passages(self.name)
+        return (self._whole if whole else self._indexing).searching(self._settings)
 
     @contextmanager
     def _writing(self) -> Iterator[list[int]]:

@@ -45,5 +45,19 @@ def match_expression(query_terms: list[str]) -> str:
     return " OR ".join(f'"{term}"*' if len(term) == 1 and _RUN.match(term) else f'"{term}"' for term in query_terms)
 
 
+def fts_expression(text: str) -> str:
+    """An expression in FTS5's own syntax, CJK runs spelled as the index has them: phrases of pairs."""
+    parts = unicodedata.normalize("NFKC", text).split('"')  # every second one is inside of quotes
+    for place, part in enumerate(parts):
+        phrase = " ".join if place % 2 else _quoted
+        parts[place] = _RUN.sub(lambda run, phrase=phrase: phrase(_pairs(run[0])), part)  # type: ignore[misc]
+    return '"'.join(parts)
+
+
+def _quoted(pairs: list[str]) -> str:
+    phrase = f'"{" ".join(pairs)}"'
+    return f"{phrase}*" if len(pairs) == 1 and len(pairs[0]) == 1 else phrase
+
+
 def _pairs(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)] or [run]

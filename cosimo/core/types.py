@@ -99,6 +99,8 @@ class Hit:
     metadata: Metadata | None = None
     why: Why = field(default_factory=Why)
     passages: tuple[Match, ...] = ()
+    duplicates: tuple[str, ...] = ()  # ids of documents all but the same, where they were asked to count as one
+    collection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,8 @@ class Store(Protocol):
 
     def uncut(self, collection: str, longer_than: int) -> Iterator[Row]: ...
 
+    def has_passages(self, collection: str) -> bool: ...
+
     def spans_of(self, collection: str, units: Sequence[int]) -> dict[int, Span]: ...
 
     def all_spans_of(self, collection: str, numbers: Sequence[int]) -> dict[int, list[Span]]: ...
@@ -304,6 +308,10 @@ class Store(Protocol):
 
     def rows_with(
         self, collection: str, terms: Sequence[str], k: int, *, allowed: Numbers | None = None
+    ) -> list[tuple[int, float]]: ...
+
+    def rows_matching(
+        self, collection: str, expression: str, k: int, *, allowed: Numbers | None = None
     ) -> list[tuple[int, float]]: ...
 
     def facets(self, collection: str, field: str, *, filter: Filter | None = None) -> dict[str, int]: ...
@@ -365,6 +373,9 @@ class Index(Protocol):
     `apply` takes over what changed in the store; `stale_share` is the share of what a search goes through that a rebuild
     would put in place or spare. `check_index` in `cosimo.testing` says whether a class fulfils this.
     """
+
+    @property
+    def metric(self) -> Metric: ...
 
     @property
     def stale_share(self) -> float: ...

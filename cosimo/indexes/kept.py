@@ -117,6 +117,11 @@ class Kept:
             if taken is not None and not self._built(taken, in_memory=self._searches >= WORTH):
                 self._make_do(taken)
 
+    @property
+    def metric(self) -> Metric:
+        """What a score is."""
+        return self._metric
+
     def current(self) -> FlatIndex | Approximate:
         """The index with everything in it that the store holds now. Call inside a snapshot."""
         if self._index is None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..core.terms import indexed, match_expression
+from ..core.terms import indexed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ..core.sqlite import File
     from .schema import State
@@ -85,16 +85,16 @@ def forget(file: File, text: Text) -> None:
             file.execute(f"DELETE FROM {text.schema}.cosimo_text_{table} WHERE collection_id = ?", (text.collection,))
 
 
-def search(file: File, text: Text, terms: Sequence[str]) -> Iterator[tuple[int, float]]:
-    """(row number, BM25) of the rows that hold any of these terms, best first; higher is better."""
-    if not terms:
+def search(file: File, text: Text, expression: str) -> Iterator[tuple[int, float]]:
+    """(row number, BM25) of the rows that an FTS5 expression matches, best first; higher is better."""
+    if not expression.strip():
         return
     sql = (
         f"SELECT e.number, -{text.table}.rank FROM {text.schema}.{text.table}"
         f" JOIN {text.schema}.cosimo_text_entries e ON e.entry = {text.table}.rowid"
         f" WHERE {text.table} MATCH ? ORDER BY {text.table}.rank"
     )
-    for block in file.blocks(sql, (match_expression(list(terms)),), size=BLOCK):
+    for block in file.blocks(sql, (expression,), size=BLOCK):
         yield from block
 
 

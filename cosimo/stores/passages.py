@@ -59,6 +59,11 @@ def any_cut(file: File) -> bool:
     return bool(file.value("SELECT 1 FROM cosimo_cut LIMIT 1"))
 
 
+def any_of(file: File, collection: int) -> bool:
+    """Whether any document of a collection is cut."""
+    return any_cut(file) and bool(file.value(f"SELECT 1 {VALID} LIMIT 1", (collection,)))
+
+
 def forget(file: File, after: int) -> None:
     """Remove the passages of the rows with a higher rowid in `embeddings`: those that were just written."""
     if not any_cut(file):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
-from ..core.errors import Locked, StoreError
+from ..core.errors import DataError, Locked, StoreError
+from ..core.terms import fts_expression, match_expression
 from . import changes, fulltext, passages, places, where, write
 from .rows import known_metadata, row_of
 
@@ -109,6 +111,11 @@ class Queries(ABC):
         with self._writing_to(collection) as entry:
             passages.put(self._file, entry, write.set_vectors(self._file, entry, rows))
 
+    def has_passages(self, collection: str) -> bool:
+        """True where any document is cut."""
+        with self._collection(collection) as (state, entry):
+            return state.tracked and passages.any_of(self._file, entry.number)
+
     def spans_of(self, collection: str, units: Sequence[int]) -> dict[int, Span]:
         """Where passages lie in their documents; units that are whole documents are left out."""
         with self._collection(collection) as (state, entry):
@@ -159,6 +166,25 @@ class Queries(ABC):
 
         Answers from the full text as `index_text` left it.
         """
+        return self._matching(collection, match_expression(list(terms)), k, allowed)
+
+    def rows_matching(
+        self, collection: str, expression: str, k: int, *, allowed: Numbers | None = None
+    ) -> list[tuple[int, float]]:
+        """As `rows_with`, for an expression in FTS5's own syntax: `"a phrase" AND pref* NOT other`.
+
+        Raises
+        ------
+        DataError : it is not such an expression
+        """
+        try:
+            return self._matching(collection, fts_expression(expression), k, allowed)
+        except StoreError as error:
+            if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
+                raise
+            raise DataError(f"{expression!r} is not in FTS5's syntax ({error.__cause__}); leave out --fts-syntax") from error
+
+    def _matching(self, collection: str, expression: str, k: int, allowed: Numbers | None) -> list[tuple[int, float]]:
         chosen = None if allowed is None else set(allowed.tolist())
         found: list[tuple[int, float]] = []
         with self._collection(collection) as (state, entry):
@@ -168,7 +194,7 @@ class Queries(ABC):
                 return []
             # another program may have written since `index_text`: the rows of a moment ago are an answer, none would not be
             text = next((text for text in made if fulltext.is_current(self._file, text, now)), made[0])
-            for number, score in fulltext.search(self._file, text, terms):
+            for number, score in fulltext.search(self._file, text, expression):
                 if chosen is None or number in chosen:
                     found.append((number, score))
                     if len(found) == k:

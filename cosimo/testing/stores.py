@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.content import content_hash
-from ..core.errors import BadVector, DataError, DimensionMismatch, Error, NotFound
-from ..core.types import Cut, Document, Passage, Row, Settings, Span
+from ..core.errors import BadVector, DataError, DimensionMismatch, Error, NotFound, StoreError
+from ..core.types import Cut, Document, Listed, Passage, Row, Settings, Span
 from ..core.units import SHIFT
 
 if TYPE_CHECKING:
@@ -253,6 +253,30 @@ def texts_find_their_vectors(store: Store) -> None:
     assert store.count("notes") == 3
 
 
+def lists_of_related_items_are_kept(store: Store) -> None:
+    """Lists are replaced item by item, in one transaction, on top of what their maker knew; they go with the collection."""
+    for name in ("notes", "other"):
+        store.create(name, SETTINGS)
+        store.put(name, [row(id) for id in "abc"])
+        assert (store.listed(name), store.last_listed(name), store.listing(name, "abc")) == (None, {}, set())
+        assert list(store.similarities(name)) == []
+    first, second = Listed(store.changes("notes").version, 2), Listed(store.changes("notes").version + 1, 2)
+    both = [("a", [("b", 0.5), ("c", 0.5)]), ("b", [("a", 0.5)])]
+    assert store.put_lists("notes", both, gone=[], before=None, now=first) == (3, 0)
+    assert store.listed("notes") == first
+    assert store.last_listed("notes") == {"a": (2, 0.5), "b": (1, 0.5)}
+    assert store.listing("notes", ["b", "c", "nobody"]) == {"a"}
+    refuses(StoreError, lambda: store.put_lists("notes", [("b", [])], gone=[], before=None, now=second))
+    changed = [("a", [("c", 0.75), ("b", 0.5)])]
+    assert store.put_lists("notes", changed, gone=["b", "nobody"], before=first, now=second) == (1, 1)
+    assert list(store.similarities("notes")) == [("a", "c", 0.75), ("a", "b", 0.5)]
+    assert store.listed("other") is None
+    store.drop("notes")
+    store.create("notes", SETTINGS)
+    assert store.listed("notes") is None
+    assert list(store.similarities("notes")) == []
+
+
 def transactions_nest(store: Store) -> None:
     """All of an `atomic` block or nothing; an inner block that fails undoes itself alone."""
     store.create("notes", SETTINGS)
@@ -285,6 +309,7 @@ CHECKS: tuple[Callable[[Store], None], ...] = (
     touch_leaves_vectors,
     prune_takes_one_source,
     texts_find_their_vectors,
+    lists_of_related_items_are_kept,
     transactions_nest,
 )
 

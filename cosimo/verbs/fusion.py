@@ -47,10 +47,11 @@ def mixed(vector: Scores, text: Scores, weight: float) -> Scores:
 
     The weighted sum of both, each with mean 0 and deviation 1 over the candidates, on a logistic curve: the order stays.
     """
-    total = weight * _standardised(vector) + (1 - weight) * _standardised(text)
+    total = weight * standardised(vector) + (1 - weight) * standardised(text)
     return (1 / (1 + np.exp(-total))).astype(np.float32)
 
 
-def _standardised(scores: Scores) -> Scores:
+def standardised(scores: Scores) -> Scores:
+    """Scores with mean 0 and deviation 1; zeros where all are the same."""
     spread = scores.std()
     return (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)

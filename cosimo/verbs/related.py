@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from ..core.errors import BadVector, NotFound
-from .search import Query, search
+from .search import Query, Source, search
 
 if TYPE_CHECKING:
     from ..core.filters import Filter
@@ -29,4 +29,5 @@ def related(
     settings = store.settings(collection)
     if len(row.vector) != (settings and settings.dim) or not isfinite(abs(row.vector).max()):
         raise BadVector(f"the vector of '{id}' is damaged, so nothing can be near to it; run: cosimo check")
-    return search(store, index, collection, Query(vector=row.vector, k=k, prefix=prefix, filter=filter, besides=id))
+    query = Query(k=k, prefix=prefix, filter=filter, besides=(id,))
+    return search([Source(store, index, collection, row.vector)], query)

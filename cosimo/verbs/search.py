@@ -1,9 +1,12 @@
-"""Search: a query → the best documents, by meaning, by words or by both. Embeds nothing; store and index are handed in."""
+"""Search: a query → the best documents, by meaning, by words or by both. Embeds nothing; stores and indexes are handed in.
+
+One collection or several: candidates of all are ranked as if they were of one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import DataError
 from ..core.terms import terms
@@ -15,30 +18,44 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ..core.filters import Filter
-    from ..core.types import Index, Match, Mode, Numbers, Row, Store, Vector
+    from ..core.types import Index, Match, Mode, Numbers, Row, Scores, Store, Vector
 
 WIDER = 4  # times as many passages, where those found are of too few documents
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched for. `text` serves the words, `vector` (dim,) the meaning; a mode takes what it needs."""
+    """What is searched for, in each of the collections."""
 
     text: str | None = None
-    vector: Vector | None = None
     mode: Mode = "vector"
     k: int = 10
     filter: Filter | None = None
     prefix: str = ""
-    besides: str | None = None  # an id that is left out
+    besides: Collection[str] = ()  # ids that are left out
     min_score: float | None = None
-    languages: Collection[str] = ()  # that the model reads
+    fts_syntax: bool = False  # the text is an expression of FTS5
+    diversity: float | None = None  # 0 to 1: how much a hit that is like another one loses
+    group: float | None = None  # cosine similarity from which two documents count as one
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One collection to search. `vector` (dim,) is the query as its model has it; None where words alone are searched for."""
+
+    store: Store
+    index: Index
+    collection: str
+    vector: Vector | None = None
+    languages: Collection[str] = ()  # that its model reads
+    scale: str = ""  # vectors of the same scale are of the same model and metric, so that their scores can be compared
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One document before it is read: its number, its scores, and its units that were found with theirs, the best first."""
+    """One document before it is read: its source, number and scores; its units that were found with theirs, the best first."""
 
+    source: int
     number: int
     score: float
     vector: float | None = None
@@ -46,26 +63,31 @@ class _Found:
     units: tuple[tuple[int, float], ...] = ()
 
 
-def search(store: Store, index: Index, collection: str, query: Query) -> list[Hit]:
+class _Named(NamedTuple):
+    """A document that was found, by its id; and the ids of those that are all but the same."""
+
+    id: str
+    found: _Found
+    duplicates: tuple[str, ...] = ()
+
+
+def search(sources: Sequence[Source], query: Query) -> list[Hit]:
     """The best documents, best first; fewer than k only where fewer exist that pass.
 
-    Call inside `store.snapshot()`, after `store.index_text` for the modes text and hybrid.
+    Call inside `store.snapshot()` of all, after `store.index_text` for the modes text and hybrid.
 
     Raises
     ------
-    DataError : k below 1
+    DataError : k below 1, a `diversity` or `group` outside of 0 to 1
     """
     checked_k(query.k)
-    allowed = _allowed(store, collection, query)
-    if query.mode == "vector":
-        found = _by_meaning(index, query, query.k + (query.besides is not None), allowed)
-    elif query.mode == "text":
-        found = _by_words(store, collection, query, query.k, allowed)
+    allowed = [_allowed(source, query) for source in sources]
+    if query.diversity is None and query.group is None:
+        found = _ranked(sources, query, query.k + len(query.besides), allowed)
+        named = _named(sources, query, found)[: query.k]
     else:
-        found = _by_both(store, index, collection, query, allowed)
-    if query.min_score is not None:
-        found = [each for each in found if each.score >= query.min_score]
-    return _read(store, collection, query, found)
+        named = _picked(sources, query, allowed)
+    return _read(sources, query, named)
 
 
 def checked_k(k: int) -> int:
@@ -75,85 +97,200 @@ def checked_k(k: int) -> int:
     return k
 
 
-def _allowed(store: Store, collection: str, query: Query) -> Numbers | None:
+def _allowed(source: Source, query: Query) -> Numbers | None:
     """Numbers that pass filter and prefix; None where everything does."""
-    import numpy as np
-
     sets = []
     if query.prefix:
-        sets.append(store.numbers_with_prefix(collection, query.prefix))
+        sets.append(source.store.numbers_with_prefix(source.collection, query.prefix))
     if query.filter is not None:
-        sets.append(store.numbers_that_pass(collection, query.filter))
-    if not sets:
-        return None
-    return sets[0] if len(sets) == 1 else np.intersect1d(sets[0], sets[1], assume_unique=True)
+        sets.append(source.store.numbers_that_pass(source.collection, query.filter))
+    if len(sets) == 2:
+        import numpy as np
+
+        return np.intersect1d(sets[0], sets[1], assume_unique=True)
+    return sets[0] if sets else None
 
 
-def _by_meaning(index: Index, query: Query, k: int, allowed: Numbers | None) -> list[_Found]:
+# -- candidates and their order
+
+
+def _ranked(sources: Sequence[Source], query: Query, k: int, allowed: Sequence[Numbers | None]) -> list[_Found]:
+    """The k best documents of all sources, those below the lowest score left out."""
+    if query.mode == "hybrid":
+        found = _by_both(sources, query, k, allowed)
+    else:
+        lists = [_by_one(sources, query, k, allowed, place) for place in range(len(sources))]
+        found = lists[0] if len(lists) == 1 else sorted((each for each_list in lists for each in each_list), key=_by_score)[:k]
+    if query.min_score is not None:
+        found = [each for each in found if each.score >= query.min_score]
+    return found
+
+
+def _by_score(found: _Found) -> tuple[float, int, int]:
+    return -found.score, found.source, found.number
+
+
+def _by_one(sources: Sequence[Source], query: Query, k: int, allowed: Sequence[Numbers | None], place: int) -> list[_Found]:
+    """The k best of one source, by meaning or by words alone."""
+    if query.mode == "text":
+        return _by_words(sources, query, k, allowed[place], place)
+    found = _by_meaning(sources, k, allowed[place], place)
+    if len({source.scale for source in sources}) < 2 or not found:
+        return found
+    import numpy as np
+
+    from .fusion import mixed
+
+    scores = np.array([each.score for each in found], np.float32)
+    return [replace(each, score=score) for each, score in zip(found, mixed(scores, scores, 1.0).tolist(), strict=True)]
+
+
+def _by_meaning(sources: Sequence[Source], k: int, allowed: Numbers | None, place: int) -> list[_Found]:
     """The k documents with the best passages: more of them are asked for until they are of k documents."""
-    if query.vector is None:
+    vector, index = sources[place].vector, sources[place].index
+    if vector is None:
         return []
     asked = k
     while True:
-        units, scores = index.search(query.vector[None], asked, allowed=allowed)
+        units, scores = index.search(vector[None], asked, allowed=allowed)
         found: dict[int, list[tuple[int, float]]] = {}
         for unit, score in zip(units[0].tolist(), scores[0].tolist(), strict=True):
             found.setdefault(unit >> SHIFT, []).append((unit, score))
         if len(found) >= k or len(units[0]) < asked:
             best = list(found.items())[:k]
-            return [_Found(number, parts[0][1], vector=parts[0][1], units=tuple(parts)) for number, parts in best]
+            return [_Found(place, number, parts[0][1], parts[0][1], None, tuple(parts)) for number, parts in best]
         asked *= WIDER
 
 
-def _by_words(store: Store, collection: str, query: Query, k: int, allowed: Numbers | None) -> list[_Found]:
-    rows = store.rows_with(collection, terms(query.text or ""), k, allowed=allowed)
-    return [_Found(number, score, text=score) for number, score in rows]
+def _by_words(sources: Sequence[Source], query: Query, k: int, allowed: Numbers | None, place: int) -> list[_Found]:
+    store, collection, text = sources[place].store, sources[place].collection, query.text or ""
+    if query.fts_syntax:
+        rows = store.rows_matching(collection, text, k, allowed=allowed)
+    else:
+        rows = store.rows_with(collection, terms(text), k, allowed=allowed)
+    return [_Found(place, number, score, text=score) for number, score in rows]
 
 
-def _by_both(store: Store, index: Index, collection: str, query: Query, allowed: Numbers | None) -> list[_Found]:
-    """The candidates of both lists with both scores, in the order of their mix."""
+def _by_both(sources: Sequence[Source], query: Query, k: int, allowed: Sequence[Numbers | None]) -> list[_Found]:
+    """The candidates of both kinds of all sources, in the order of the mix of their scores."""
     import numpy as np
 
     from .fusion import CANDIDATES, mixed, weight_of_vectors
 
-    wanted = max(CANDIDATES, query.k)
-    meaning = _by_meaning(index, query, wanted, allowed)
-    words = _by_words(store, collection, query, wanted, allowed)
-    if not words and not meaning:
+    wanted = max(CANDIDATES, k)
+    gathered = [_both_scores(sources, query, wanted, allowed[place], place) for place in range(len(sources))]
+    found = [each for each_list in gathered for each in each_list]
+    if not found:
         return []
+    by_words = [_key(each) for each in sorted(found, key=lambda each: -(each.text or 0.0)) if each.text is not None]
+    by_meaning = [_key(each) for each in sorted(found, key=lambda each: -(each.vector or 0.0)) if each.vector is not None]
+    unread = [source.languages for source in sources]
+    weight = weight_of_vectors(query.text or "", by_words, by_meaning, unread[0] if all(unread) else ())
+    scores = mixed(_meanings(sources, gathered), np.array([each.text or 0.0 for each in found], np.float32), weight)
+    best = np.argsort(-scores, kind="stable")[:k].tolist()
+    return [replace(found[at], score=float(scores[at])) for at in best]
+
+
+def _key(found: _Found) -> int:
+    """One number for a document of any source: numbers of documents have 43 bits."""
+    return found.source << 43 | found.number
+
+
+def _both_scores(sources: Sequence[Source], query: Query, wanted: int, allowed: Numbers | None, place: int) -> list[_Found]:
+    """The candidates of one source by meaning and by words, with both scores, by number."""
+    import numpy as np
+
+    words = _by_words(sources, query, wanted, allowed, place)
+    meaning = _by_meaning(sources, wanted, allowed, place)
     text = {each.number: each.score for each in words}
     missing = np.array(sorted(text.keys() - {each.number for each in meaning}), np.int64)
-    others = _by_meaning(index, query, len(missing), missing) if len(missing) else []
-    units = {each.number: each.units for each in meaning + others}
-    vector = {each.number: each.score for each in meaning + others}
-    numbers = sorted(text.keys() | vector.keys())
-    weight = weight_of_vectors(query.text or "", list(text), [each.number for each in meaning], query.languages)
-    worst = min(vector.values(), default=0.0)  # a row without a usable vector
-    scores = mixed(
-        np.array([vector.get(number, worst) for number in numbers], np.float32),
-        np.array([text.get(number, 0.0) for number in numbers], np.float32),
-        weight,
-    )
-    best = np.argsort(-scores, kind="stable")[: query.k].tolist()
+    if len(missing):
+        meaning += _by_meaning(sources, len(missing), missing, place)
+    found = {each.number: replace(each, text=text.get(each.number)) for each in meaning}
+    for each in words:
+        found.setdefault(each.number, each)
+    return [found[number] for number in sorted(found)]
+
+
+def _meanings(sources: Sequence[Source], gathered: Sequence[Sequence[_Found]]) -> Scores:
+    """(n,) scores by meaning of all candidates, on one scale: of different models, how far above their average they are."""
+    import numpy as np
+
+    from .fusion import standardised
+
+    several = len({source.scale for source in sources}) > 1
+    lists = []
+    for found in gathered:
+        worst = min((each.vector for each in found if each.vector is not None), default=0.0)  # for one without a usable vector
+        scores = np.array([worst if each.vector is None else each.vector for each in found], np.float32)
+        lists.append(standardised(scores) if several and len(scores) else scores)
+    return np.concatenate(lists)
+
+
+# -- what is kept of the order
+
+
+def _named(sources: Sequence[Source], query: Query, found: Sequence[_Found]) -> list[_Named]:
+    """Documents by their ids, those to leave out left out."""
+    ids = [
+        source.store.ids_of(source.collection, [each.number for each in found if each.source == place])
+        for place, source in enumerate(sources)
+    ]
+    named = [_Named(ids[each.source][each.number], each) for each in found if each.number in ids[each.source]]
+    return [each for each in named if each.id not in query.besides] if query.besides else named
+
+
+def _picked(sources: Sequence[Source], query: Query, allowed: Sequence[Numbers | None]) -> list[_Named]:
+    """The k best that are different enough: near-duplicates under their best one, the order by relevance and novelty."""
+    from .diversity import diverse, groups, unit_vectors
+    from .fusion import CANDIDATES
+
+    for name, value in (("diversity", query.diversity), ("group", query.group)):
+        if value is not None and not 0 <= value <= 1:
+            raise DataError(f"{name} must be between 0 and 1, not {value!r}")
+    asked = max(CANDIDATES, WIDER * query.k)
+    while True:
+        found = _ranked(sources, query, asked, allowed)
+        named = _named(sources, query, found)
+        vectors = unit_vectors([_rows(sources, named)[each.found.source, each.id].vector for each in named])
+        members = groups(vectors, query.group) if query.group is not None else [[place] for place in range(len(named))]
+        if len(members) >= query.k or len(found) < asked:
+            break
+        asked *= WIDER
+    leaders = [group[0] for group in members]
+    relevance = [named[place].found.score for place in leaders]
+    order = diverse(vectors[leaders], relevance, query.k, query.diversity or 0.0)
+    return [named[leaders[at]]._replace(duplicates=tuple(named[place].id for place in members[at][1:])) for at in order]
+
+
+def _rows(sources: Sequence[Source], named: Sequence[_Named]) -> dict[tuple[int, str], Row]:
+    rows: dict[tuple[int, str], Row] = {}
+    for place, source in enumerate(sources):
+        ids = [each.id for each in named if each.found.source == place]
+        rows |= {(place, id): row for id, row in source.store.get(source.collection, ids).items()}
+    return rows
+
+
+def _read(sources: Sequence[Source], query: Query, named: Sequence[_Named]) -> list[Hit]:
+    """Hits with what is stored of them."""
+    rows = _rows(sources, named)
+    words = terms(query.text) if query.text and query.mode != "vector" else []
+    passages: dict[tuple[int, int], tuple[Match, ...]] = {}
+    for place, source in enumerate(sources):
+        units = {each.found.number: each.found.units for each in named if each.found.source == place}
+        contents = {each.found.number: rows[place, each.id].content for each in named if each.found.source == place}
+        if units:
+            shown = matches(source.store, source.collection, units, contents, words)
+            passages |= {(place, number): parts for number, parts in shown.items()}
     return [
-        _Found(number, float(scores[at]), vector.get(number), text.get(number), units.get(number, ()))
-        for at, number in ((at, numbers[at]) for at in best)
+        _hit(sources, rows[each.found.source, each.id], each, words, passages[each.found.source, each.found.number])
+        for each in named
     ]
 
 
-def _read(store: Store, collection: str, query: Query, found: Sequence[_Found]) -> list[Hit]:
-    """Hits with what is stored of them."""
-    ids = store.ids_of(collection, [each.number for each in found])
-    kept = [each for each in found if each.number in ids and ids[each.number] != query.besides][: query.k]
-    rows = store.get(collection, [ids[each.number] for each in kept])
-    kept = [each for each in kept if ids[each.number] in rows]
-    words = terms(query.text) if query.text and query.mode != "vector" else []
-    passages = matches(store, collection, {each.number: each.units for each in kept},
-                       {each.number: rows[ids[each.number]].content for each in kept}, words)  # fmt: skip
-    return [_hit(rows[ids[each.number]], each, words, passages[each.number]) for each in kept]
-
-
-def _hit(row: Row, found: _Found, words: Sequence[str], passages: tuple[Match, ...]) -> Hit:
+def _hit(sources: Sequence[Source], row: Row, named: _Named, words: Sequence[str], passages: tuple[Match, ...]) -> Hit:
+    found = named.found
     folded = row.content.casefold() if words and isinstance(row.content, str) else ""
-    matched = tuple(word for word in words if word in folded)
-    return Hit(row.id, found.score, row.content, row.metadata, Why(found.vector, found.text, matched), passages)
+    why = Why(found.vector, found.text, tuple(word for word in words if word in folded))
+    collection = sources[found.source].collection
+    return Hit(row.id, found.score, row.content, row.metadata, why, passages, named.duplicates, collection)

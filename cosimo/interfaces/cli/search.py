@@ -10,29 +10,35 @@ import click
 from . import options, output
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from ...collection.database import Database
     from ...core.types import Hit
 
 
 @click.command()
 @click.argument("collection")
-@click.argument("query")
+@click.argument("query", required=False)
 @options.stacked(
     options.number,
     click.option("--mode", type=click.Choice(["hybrid", "vector", "text"]), help="[default: hybrid, where texts are stored]"),
     click.option("-w", "--where", help="A filter on metadata: \"year >= 2020 AND category IN ('dress', 'shoes')\"."),
     click.option("--min-score", type=float, help="Leave out what scores lower."),
+    click.option(
+        "--like", multiple=True, metavar="ID", help="An item that is an example of what to look for; may be repeated."
+    ),
+    click.option("--unlike", multiple=True, metavar="ID", help="An item that is not; may be repeated."),
+    click.option("--plus", multiple=True, metavar="TEXT", help="Add the meaning of TEXT to the query's; may be repeated."),
+    click.option("--minus", multiple=True, metavar="TEXT", help="Take the meaning of TEXT from it; may be repeated."),
+    click.option("--diversity", type=click.FloatRange(0, 1), help="How much a hit that is like a better one loses, 0 to 1."),
+    click.option("--group", type=click.FloatRange(0, 1), help="Cosine similarity from which items are one hit, as 0.95."),
+    click.option("--also", multiple=True, metavar="COLLECTION", help="Search this collection too; may be repeated."),
+    click.option("--fts-syntax", is_flag=True, help="QUERY is an expression of SQLite's FTS5: 'vacuum* NOT cloud'."),
     click.option("--facets", multiple=True, metavar="FIELD", help="Count the values of FIELD under the filter instead."),
     options.prefix,
     options.as_json,
     options.database,
     options.precision,
 )
-def search(
-    collection: str, query: str, *, number: int, mode: Any, where: str | None, min_score: float | None,
-    facets: tuple[str, ...], prefix: str, as_json: bool, database: Path | None, precision: str | None,
-) -> None:  # fmt: skip
+def search(collection: str, query: str | None, **given: Any) -> None:
     """Search COLLECTION by meaning, by words, or by both, with filters.
 
     Hybrid mixes cosine similarity and BM25; its weights adapt to the query. In a pipe each hit is a line of JSON: `passage`
@@ -41,28 +47,62 @@ def search(
     \b
     cosimo search notes 'how do I back up a database?' -n 5
     cosimo search shop 'red' --where 'price < 50' --facets category
+    cosimo search words germany --plus paris --minus france
+    cosimo search shop --like dress-17 --unlike dress-4 --diversity 0.3
     """
+    with options.opened(given["database"], writing=True, create=False) as db:
+        if given["facets"]:
+            _facets(db, collection, given)
+            return
+        hits = _across(db, collection, query, given) if given["also"] else _within(db, collection, query, given)
+    columns = ("score", "collection", "id", "passage") if given["also"] else ("score", "id", "passage")
+    output.records([_record(hit, several=bool(given["also"])) for hit in hits], columns, as_json=given["as_json"])
+
+
+def _facets(db: Database, collection: str, given: dict[str, Any]) -> None:
     from .named import named
 
-    with options.opened(database, writing=True, create=False) as db:
-        chosen = named(db, collection, precision=precision)
-        if facets:
-            rows = [{"field": field, "value": value, "count": count} for field in facets
-                    for value, count in chosen.facets(field, where=where).items()]  # fmt: skip
-            output.records(rows, ("field", "value", "count"), as_json=as_json)
-            return
-        if mode in (None, "hybrid") and len(chosen) and not chosen.has_text():
-            click.echo(f"{collection} stores no texts, so this searches by meaning alone.", err=True)
-        if mode is None and chosen.model is None and chosen.has_text():
-            click.echo(f"{collection} has no model to embed the question with, so this searches for its words.", err=True)
-        hits = chosen.search(query, number, mode=mode, where=where, prefix=prefix, min_score=min_score)
-    output.records([_record(hit) for hit in hits], ("score", "id", "passage"), as_json=as_json)
+    chosen = named(db, collection)
+    rows = [
+        {"field": field, "value": value, "count": count}
+        for field in given["facets"]
+        for value, count in chosen.facets(field, where=given["where"]).items()
+    ]
+    output.records(rows, ("field", "value", "count"), as_json=given["as_json"])
 
 
-def _record(hit: Hit) -> dict[str, Any]:
+def _within(db: Database, collection: str, query: str | None, given: dict[str, Any]) -> list[Hit]:
+    from .named import named
+
+    chosen = named(db, collection, precision=given["precision"])
+    combined = any(given[name] for name in ("like", "unlike", "plus", "minus"))
+    if not combined and given["mode"] in (None, "hybrid") and len(chosen) and not chosen.has_text():
+        click.echo(f"{collection} stores no texts, so this searches by meaning alone.", err=True)
+    if not combined and given["mode"] is None and chosen.model is None and chosen.has_text():
+        click.echo(f"{collection} has no model to embed the question with, so this searches for its words.", err=True)
+    return chosen.search(
+        query, given["number"], mode=given["mode"], where=given["where"], prefix=given["prefix"],
+        min_score=given["min_score"], plus=given["plus"], minus=given["minus"], like=given["like"], unlike=given["unlike"],
+        diversity=given["diversity"], group=given["group"], fts_syntax=given["fts_syntax"],
+    )  # fmt: skip
+
+
+def _across(db: Database, collection: str, query: str | None, given: dict[str, Any]) -> list[Hit]:
+    for name in ("like", "unlike", "plus", "minus", "fts_syntax", "precision"):
+        if given[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for one collection, not with --also.")
+    if query is None:
+        raise click.UsageError("--also needs a QUERY.")
+    return db.search(
+        query, given["number"], collections=[collection, *given["also"]], mode=given["mode"], where=given["where"],
+        prefix=given["prefix"], min_score=given["min_score"], diversity=given["diversity"], group=given["group"],
+    )  # fmt: skip
+
+
+def _record(hit: Hit, *, several: bool) -> dict[str, Any]:
     """A hit as a line of JSON. `passage` is `content[span[0]:span[1]]`."""
     best = hit.passages[0] if hit.passages else None
-    return {
+    record: dict[str, Any] = {
         "id": hit.id,
         "score": hit.score,
         "passage": best.text if best else None,
@@ -71,3 +111,6 @@ def _record(hit: Hit) -> dict[str, Any]:
         "metadata": hit.metadata,
         "why": asdict(hit.why),
     }
+    if hit.duplicates:
+        record["duplicates"] = hit.duplicates
+    return {"collection": hit.collection, **record} if several else record

@@ -1,0 +1,146 @@
+"""Searching: what a caller asks, of one collection or several → vectors, modes and indexes → hits. Ranks nothing itself."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..core.errors import BadVector, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from ..core.types import Content, Hit, Mode, Vector
+    from ..verbs.search import Query, Source
+    from .arguments import Where
+    from .questions import Questions
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The arguments of `Collection.search`, which explains them."""
+
+    query: Content | ArrayLike | None = None
+    k: int = 10
+    mode: Mode | None = None
+    where: Where = None
+    prefix: str = ""
+    min_score: float | None = None
+    plus: Sequence[str] = ()
+    minus: Sequence[str] = ()
+    like: Sequence[str] = ()
+    unlike: Sequence[str] = ()
+    diversity: float | None = None
+    group: float | None = None
+    fts_syntax: bool = False
+
+    @property
+    def combined(self) -> bool:
+        """Whether the vector to search for is put together from several."""
+        return bool(self.plus or self.minus or self.like or self.unlike)
+
+    @property
+    def texts(self) -> bool:
+        """Whether any text is part of what is asked."""
+        return self.query is not None or bool(self.plus or self.minus)
+
+
+def search(collections: Sequence[Questions], request: Request) -> list[Hit]:
+    """Hits of all collections, the best first."""
+    from ..verbs.search import Query, checked_k
+
+    for each in collections:
+        each._must_exist()
+    checked_k(request.k)
+    _refuse(collections, request)
+    mode = _mode(collections, request)
+    if mode != "vector":
+        for each in collections:
+            each._store.index_text(each.name)
+    filters = [each._filter(request.where) for each in collections]  # each has its places to look at
+    vectors = [None if mode == "text" else _vector(each, request) for each in collections]
+    query = Query(
+        text=request.query if isinstance(request.query, str) else None,
+        mode=mode, k=request.k, filter=filters[0], prefix=request.prefix, besides=frozenset([*request.like, *request.unlike]),
+        min_score=request.min_score, fts_syntax=request.fts_syntax, diversity=request.diversity, group=request.group,
+    )  # fmt: skip
+    return answer(collections, vectors, query, whole=not request.texts)
+
+
+def answer(
+    collections: Sequence[Questions], vectors: Sequence[Vector | None], query: Query, *, whole: bool = False
+) -> list[Hit]:
+    """`search` where everything is decided already: vectors are there, the mode can be had, the full text is made.
+
+    Parameters
+    ----------
+    whole : compare documents by their own vectors, not by those of their passages
+    """
+    from ..verbs import search as verb
+
+    with ExitStack() as stack:
+        sources: list[Source] = []
+        for each, vector in zip(collections, vectors, strict=True):
+            index = stack.enter_context(each._searching(whole=whole))
+            languages = each.embedder.spec.languages if query.mode == "hybrid" else ()
+            scale = f"{each.model} {each._settings.revision} {index.metric}" if len(collections) > 1 else ""
+            sources.append(verb.Source(each._store, index, each.name, vector, languages, scale))
+        return verb.search(sources, query)
+
+
+def _refuse(collections: Sequence[Questions], request: Request) -> None:
+    """Raise `DataError` for what makes no sense together."""
+    from .arguments import refuse_mode
+
+    if request.query is None and not (request.plus or request.like):
+        raise DataError("nothing to search for: give a text, a vector, or examples")
+    if request.combined and request.mode in ("text", "hybrid"):
+        raise DataError(f"mode {request.mode} searches for words, and a sum of texts or examples has none; leave the mode out")
+    if request.fts_syntax and (not isinstance(request.query, str) or request.combined or request.mode in ("vector", "hybrid")):
+        raise DataError("an expression of FTS5 is searched for in mode text alone; leave out the other mode, or --fts-syntax")
+    if (request.like or request.unlike) and len(collections) > 1:
+        raise DataError("examples are items of one collection; search one at a time")
+    if request.query is not None:
+        refuse_mode(request.query, request.mode)
+    for text in (*request.plus, *request.minus):
+        refuse_mode(text, None)
+
+
+def _mode(collections: Sequence[Questions], request: Request) -> Mode:
+    """The mode asked for where all collections can be searched in it, else what all can."""
+    if request.combined:
+        return "vector"
+    asked: Mode | None = "text" if request.fts_syntax else request.mode
+    modes = {each._mode(request.query, asked) for each in collections}
+    if len(modes) == 1:
+        return modes.pop()
+    for mode in ("vector", "text"):
+        if modes <= {mode, "hybrid"}:
+            return mode
+    raise DataError("some of these collections have no stored texts and others no model, so no mode can search them together")
+
+
+def _vector(collection: Questions, request: Request) -> Vector:
+    """The query as one vector of the collection's model."""
+    from ..core.vectors import checked
+
+    query = request.query
+    texts = [query] if isinstance(query, str | bytes) else []
+    texts = [*texts, *request.plus, *request.minus]
+    made = list(collection.embedder.embed(texts, role="query").vectors) if texts else []
+    if query is not None and not isinstance(query, str | bytes):
+        given = checked(query, collection.dim)
+        if len(given) != 1:
+            raise BadVector(f"a search is for one vector, not {len(given)}; search for each in turn")
+        made.insert(0, given[0])
+    if not request.combined:
+        one: Vector = made[0]
+        return one
+    from ..verbs.examples import combined
+
+    at = len(made) - len(request.minus)
+    like, unlike = ([collection._row(id).vector for id in ids] for ids in (request.like, request.unlike))
+    return combined(made[:at], made[at:], like, unlike)

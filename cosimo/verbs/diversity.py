@@ -1,0 +1,77 @@
+"""Diversity: documents in the order of their relevance → groups of near-duplicates, and an order that repeats itself less.
+
+Arrays in, positions out; reads no store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.vectors import normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.types import Vector, Vectors
+
+
+def unit_vectors(vectors: Sequence[Vector]) -> Vectors:
+    """(n, dim) unit vectors; one of another length than most, which nothing can be compared with, becomes zero."""
+    dim = max((len(vector) for vector in vectors), default=0)
+    matrix = np.zeros((len(vectors), dim), np.float32)
+    for place, vector in enumerate(vectors):
+        if len(vector) == dim:
+            matrix[place] = vector
+    return normalised(matrix)
+
+
+def groups(vectors: Vectors, threshold: float) -> list[list[int]]:
+    """Positions that are all but the same, each under the first one that it is as near to.
+
+    Parameters
+    ----------
+    vectors : (n, dim) unit vectors, the most relevant first
+    threshold : cosine similarity
+    """
+    leaders: list[int] = []  # positions; those of `near` are places in it
+    members: list[list[int]] = []
+    for place, vector in enumerate(vectors):
+        near = np.flatnonzero(vectors[leaders] @ vector >= threshold)
+        if len(near):
+            members[int(near[0])].append(place)
+        else:
+            leaders.append(place)
+            members.append([place])
+    return members
+
+
+def diverse(vectors: Vectors, relevance: Sequence[float], k: int, diversity: float) -> list[int]:
+    """k positions by maximal marginal relevance: each next one is relevant, and unlike those before.
+
+    Parameters
+    ----------
+    vectors : (n, dim) unit vectors
+    relevance : n scores, higher is better; cosines and mixed scores as they are, others (BM25, distances) put between 0 and 1,
+        as likeness is
+    diversity : 0 keeps the order of relevance, 1 looks at unlikeness alone (1 - lambda in the paper)
+
+    Source: Carbonell and Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998.
+    """
+    scores = np.asarray(relevance, np.float32)
+    if not len(scores):
+        return []
+    spread = float(scores.max() - scores.min())
+    comparable = bool((np.abs(scores) <= 1).all()) or spread == 0
+    scaled = scores if comparable else (scores - scores.min()) / spread
+    likeness = np.zeros_like(scores)  # to the nearest of those chosen
+    left = np.ones(len(scores), np.bool_)
+    chosen: list[int] = []
+    while len(chosen) < min(k, len(scores)):
+        value = np.where(left, (1 - diversity) * scaled - diversity * likeness, -np.inf)
+        best = int(np.argmax(value))
+        chosen.append(best)
+        left[best] = False
+        likeness = np.maximum(likeness, vectors @ vectors[best])
+    return chosen

@@ -137,19 +137,29 @@ class File:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with self.lock, self.translating():
-            return self._connection.execute(sql, parameters).fetchall()
+        # not `translating()`, here and below: a search asks some ten times, and a generator costs as much as a small query
+        with self.lock:
+            try:
+                return self._connection.execute(sql, parameters).fetchall()
+            except (sqlite3.Error, OverflowError) as error:
+                raise self._ours(error) from error
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first column of the first row, or None."""
-        with self.lock, self.translating():
-            row = self._connection.execute(sql, parameters).fetchone()
+        with self.lock:
+            try:
+                row = self._connection.execute(sql, parameters).fetchone()
+            except (sqlite3.Error, OverflowError) as error:
+                raise self._ours(error) from error
         return row[0] if row else None
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement; the number of rows it changed."""
-        with self.lock, self.translating():
-            return self._connection.execute(sql, parameters).rowcount
+        with self.lock:
+            try:
+                return self._connection.execute(sql, parameters).rowcount
+            except (sqlite3.Error, OverflowError) as error:
+                raise self._ours(error) from error
 
     def execute_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> int:
         """Run one statement for each set of parameters; the number of rows changed."""
@@ -200,8 +210,10 @@ class File:
             raise StoreError(f"{self.name} was removed or renamed by another program meanwhile; open it again")
 
     def _in_transaction(self) -> bool:
-        with self.translating():
+        try:
             return self._connection.in_transaction
+        except sqlite3.Error as error:
+            raise self._ours(error) from error
 
     def _undo(self, nested: bool) -> None:
         if not self._in_transaction():  # a full disk makes SQLite roll back by itself
@@ -262,12 +274,12 @@ class File:
         """sqlite3's exceptions inside become ours, with one sentence each."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             raise self._ours(error) from error
-        except OverflowError as error:  # a text or number beyond what the format holds
-            raise StoreError(f"{self.name} cannot hold a value this large ({error}); nothing of it was stored") from error
 
-    def _ours(self, error: sqlite3.Error) -> Error:
+    def _ours(self, error: Exception) -> Error:
+        if isinstance(error, OverflowError):  # a text or number beyond what the format holds
+            return StoreError(f"{self.name} cannot hold a value this large ({error}); nothing of it was stored")
         code = getattr(error, "sqlite_errorcode", None)
         name = self.name
         if code is None:  # the module's own complaints: in practice, that the file was closed

@@ -36,7 +36,7 @@ def changes(file: File, state: State, collection: int, dim: int | None, since: i
     """
     now, floor = version(file, state)
     if since == now:
-        return Change(now, False, *_empty(dim or 0), _numbers([]))
+        return nothing(now, dim)
     full = since is None or not state.tracked or not floor <= since < now
     cut = None
     if state.tracked and not whole and passages.any_cut(file):
@@ -44,6 +44,11 @@ def changes(file: File, state: State, collection: int, dim: int | None, since: i
     if full or since is None:
         return Change(now, True, *_all(file, state, collection, dim or 0, cut), _numbers([]))
     return _since(file, collection, dim or 0, since, now, cut)
+
+
+def nothing(now: int, dim: int | None) -> Change:
+    """That nothing changed."""
+    return Change(now, False, *_empty(dim or 0), _numbers([]))
 
 
 def version(file: File, state: State) -> tuple[int, int]:

@@ -23,10 +23,6 @@ MARKS = 8  # kept for a collection: as many processes may build at the same time
 class Indexes(Queries):
     """The part of `SQLiteStore` that serves indexes."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._choices: dict[str, tuple[int, IndexChoice | None]] = {}  # with PRAGMA data_version when it was read
-
     @property
     def derived(self) -> Path | None:
         """The folder for files derived from the rows, which need not be there; None for `:memory:`."""
@@ -36,13 +32,9 @@ class Indexes(Queries):
         return real.with_name(f"{real.name}-cosimo")
 
     def index_choice(self, collection: str) -> IndexChoice | None:
-        """The index that was asked for; None where it was left to us. Quick, as every search asks."""
-        stamp = self._file.value("PRAGMA data_version")
-        held = self._choices.get(collection)
-        if held is None or held[0] != stamp:
-            with self._collection(collection) as (state, entry):
-                held = self._choices[collection] = (stamp, self._chosen(state, entry))
-        return held[1]
+        """The index that was asked for; None where it was left to us."""
+        with self._collection(collection) as (state, entry):
+            return self._fact(("index", collection), lambda: self._chosen(state, entry))
 
     def _chosen(self, state: schema.State, entry: catalog.Entry) -> IndexChoice | None:
         if not state.tracked:
@@ -60,7 +52,6 @@ class Indexes(Queries):
             if choice is not None:
                 values = (entry.number, choice.kind, choice.metric, json.dumps(dict(choice.params)))
                 self._file.execute("INSERT INTO cosimo_indexes VALUES (?, ?, ?, ?)", values)
-        self._choices.clear()
 
     def marks(self, collection: str) -> set[str]:
         """Marks of the indexes that were built from this collection, in this file."""

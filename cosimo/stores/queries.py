@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.errors import DataError, Locked, StoreError
 from ..core.terms import fts_expression, match_expression
@@ -13,13 +13,15 @@ from . import changes, fulltext, passages, places, where, write
 from .rows import known_metadata, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from ..core.filters import Filter
     from ..core.sqlite import File
     from ..core.types import Cut, Numbers, Row, Span, Vector
     from . import catalog, schema
+
+T = TypeVar("T")
 
 REMEMBERED = 32  # filters whose rows are kept until the file changes: asking SQLite again takes 50 ms on 100,000 rows
 
@@ -30,11 +32,16 @@ class Queries(ABC):
     _file: File
 
     def __init__(self) -> None:
+        self._facts: dict[tuple[str, ...], Any] = {}  # what is so until the file changes
         self._allowed: OrderedDict[tuple[str, int, Filter], Numbers] = OrderedDict()
 
     @abstractmethod
     def _collection(self, collection: str) -> AbstractContextManager[tuple[schema.State, catalog.Entry]]:
         """A snapshot, and one collection in it."""
+
+    @abstractmethod
+    def _fact(self, key: tuple[str, ...], find: Callable[[], T]) -> T:
+        """Something that is so as long as the file is not changed. Inside a snapshot."""
 
     @abstractmethod
     def _writing_to(self, collection: str) -> AbstractContextManager[catalog.Entry]:
@@ -50,7 +57,7 @@ class Queries(ABC):
         import numpy as np
 
         with self._collection(collection) as (state, entry):
-            key = (collection, changes.version(self._file, state)[0], filter)
+            key = (collection, self._version(state), filter)
             if key not in self._allowed:
                 inside = places.finder(self._file, state, entry.number)
                 found = where.matching(self._file, state, entry.number, filter, places=inside)
@@ -114,10 +121,12 @@ class Queries(ABC):
     def has_passages(self, collection: str) -> bool:
         """True where any document is cut."""
         with self._collection(collection) as (state, entry):
-            return state.tracked and passages.any_of(self._file, entry.number)
+            return state.tracked and self._fact(("cut", collection), lambda: passages.any_of(self._file, entry.number))
 
     def spans_of(self, collection: str, units: Sequence[int]) -> dict[int, Span]:
         """Where passages lie in their documents; units that are whole documents are left out."""
+        if not units or not self.has_passages(collection):
+            return {}
         with self._collection(collection) as (state, entry):
             return passages.spans(self._file, entry.number, units) if state.tracked else {}
 
@@ -130,7 +139,7 @@ class Queries(ABC):
         """True where any row has a text beside its vector."""
         with self._collection(collection) as (_, entry):
             sql = "SELECT 1 FROM embeddings WHERE collection_id = ? AND content IS NOT NULL LIMIT 1"
-            return bool(self._file.value(sql, (entry.number,)))
+            return self._fact(("text", collection), lambda: bool(self._file.value(sql, (entry.number,))))
 
     def index_text(self, collection: str) -> None:
         """Bring the full text up to date with the rows, in the file where it is ours to write, else for this connection alone.
@@ -138,8 +147,8 @@ class Queries(ABC):
         Call outside of a snapshot.
         """
         with self._collection(collection) as (state, entry):
-            now = changes.version(self._file, state)[0]
-            if any(fulltext.is_current(self._file, text, now) for text in _places(entry.number)):
+            now = self._version(state)
+            if self._fact(("text is current", collection), lambda: self._text_is_current(entry.number, now)):
                 return
             writable = state.tracked and not self.read_only
         if writable:
@@ -150,6 +159,12 @@ class Queries(ABC):
             except Locked:  # a long write of another program: search need not wait for it
                 pass
         self._catch_up(collection, fulltext.Text("temp", entry.number))
+
+    def _version(self, state: schema.State) -> int:
+        return self._fact(("version",), lambda: changes.version(self._file, state)[0])
+
+    def _text_is_current(self, number: int, now: int) -> bool:
+        return any(fulltext.is_current(self._file, text, now) for text in _places(number))
 
     def _catch_up(self, collection: str, text: fulltext.Text) -> None:
         with self._collection(collection) as (state, _):
@@ -188,7 +203,7 @@ class Queries(ABC):
         chosen = None if allowed is None else set(allowed.tolist())
         found: list[tuple[int, float]] = []
         with self._collection(collection) as (state, entry):
-            now = changes.version(self._file, state)[0]
+            now = self._version(state)
             made = [text for text in _places(entry.number) if fulltext.exists(self._file, text)]
             if not made:
                 return []

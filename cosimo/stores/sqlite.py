@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core import config
 from ..core.content import storable
@@ -17,9 +17,11 @@ from .similarities import Similarities
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..core.types import Change, Document, Finding, Numbers, Vector
+
+T = TypeVar("T")
 
 KEPT = 10_000  # ids that `prune` takes from its caller at a time
 
@@ -55,6 +57,8 @@ class SQLiteStore(Indexes, Similarities):
         super().__init__()
         self._file = File(address, read_only=read_only, busy_timeout=busy_timeout, create=create)
         self._state: schema.State | None = None  # what the file held when last looked at
+        self._stamp: int | None = None  # PRAGMA data_version then: other connections' commits change it
+        self._readers = self._writers = 0  # how deep in snapshots and transactions we are
         self._ready = False  # prepared for writing, as of self._state
         self._begun = False  # write-ahead log asked for
         self._temporary = count()
@@ -90,11 +94,26 @@ class SQLiteStore(Indexes, Similarities):
 
     @contextmanager
     def _reading(self) -> Iterator[schema.State]:
-        """One snapshot of the file, and what it holds; looked at again whenever some program changed its schema."""
+        """One snapshot of the file, and what it holds; looked at again whenever some program changed it."""
         with self._file.snapshot():
-            if self._state is None or self._state.stamp != self._file.value("PRAGMA schema_version"):
-                self._state, self._ready = schema.inspect(self._file), False
-            yield self._state
+            if self._state is None or not self._readers:
+                self._look()
+            assert self._state is not None
+            self._readers += 1
+            try:
+                yield self._state
+            finally:
+                self._readers -= 1
+
+    def _look(self) -> None:
+        """Forget what is no longer so."""
+        stamp = self._file.value("PRAGMA data_version")
+        if stamp == self._stamp and self._state is not None:
+            return
+        self._stamp = stamp
+        self._facts.clear()
+        if self._state is None or self._state.stamp != self._file.value("PRAGMA schema_version"):
+            self._state, self._ready = schema.inspect(self._file), False
 
     @contextmanager
     def _writing(self) -> Iterator[schema.State]:
@@ -103,6 +122,8 @@ class SQLiteStore(Indexes, Similarities):
             if not self._begun:
                 self._file.begin_writing()
                 self._begun = True
+            self._writers += 1
+            self._stamp = None  # our own writes change no stamp
             try:
                 with self._file.atomic(), self._reading() as state:
                     if not self._ready:
@@ -113,12 +134,24 @@ class SQLiteStore(Indexes, Similarities):
                 self._state = None  # what was prepared may have been undone
                 self._allowed.clear()  # the next write gets the version that was undone, with other rows
                 raise
+            finally:
+                self._writers -= 1
+                self._stamp = None
+
+    def _fact(self, key: tuple[str, ...], find: Callable[[], T]) -> T:
+        """Something that is so as long as the file is not changed, found once: most searches ask of a file that rests."""
+        if self._writers:
+            return find()
+        if key not in self._facts:
+            self._facts[key] = find()
+        found: T = self._facts[key]
+        return found
 
     @contextmanager
     def _collection(self, collection: str) -> Iterator[tuple[schema.State, catalog.Entry]]:
         """A snapshot, and one collection in it."""
         with self._reading() as state:
-            yield state, catalog.find(self._file, state, collection)
+            yield state, self._fact(("entry", collection), lambda: catalog.find(self._file, state, collection))
 
     @contextmanager
     def _writing_to(self, collection: str) -> Iterator[catalog.Entry]:
@@ -142,7 +175,8 @@ class SQLiteStore(Indexes, Similarities):
     def settings(self, collection: str) -> Settings | None:
         """What made a collection, or None if there is none of that name. Counts no rows, so every search may ask."""
         with self._reading() as state:
-            found = catalog.entries(self._file, state, "WHERE c.name = ?", (storable(collection),))
+            key = ("settings", collection)
+            found = self._fact(key, lambda: catalog.entries(self._file, state, "WHERE c.name = ?", (storable(collection),)))
             return found[0].settings if found else None
 
     def create(self, collection: str, settings: Settings) -> CollectionInfo:
@@ -331,6 +365,8 @@ class SQLiteStore(Indexes, Similarities):
         whole : one vector a document, even where it is cut into passages
         """
         with self._collection(collection) as (state, entry):
+            if since is not None and since == self._version(state):
+                return changes.nothing(since, entry.settings.dim)
             return changes.changes(self._file, state, entry.number, entry.settings.dim, since, whole=whole)
 
     def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]:

@@ -129,8 +129,9 @@ class Kept:
         change = self._source.changes(self._version)
         if self._index is None:
             self._index = FlatIndex(self._metric)
-        self._index.apply(change)
-        self._version = change.version
+        if change.version != self._version:
+            self._index.apply(change)
+            self._version = change.version
         return self._index
 
     def apply(self, change: Change) -> None:

@@ -100,12 +100,12 @@ def row_of(found: Sequence[Any]) -> Row:
     id, embedding, content, blob, hash, metadata, updated = found
     whole = isinstance(embedding, bytes) and len(embedding) % 4 == 0
     return Row(
-        id=id,
-        vector=np.frombuffer(embedding, "<f4") if whole else np.empty(0, np.float32),
-        content=blob if content is None else content,
-        hash=hash,
-        metadata=known_metadata(metadata),
-        updated=updated if isinstance(updated, int) else 0,
+        id,
+        np.frombuffer(embedding, "<f4") if whole else np.empty(0, np.float32),
+        blob if content is None else content,
+        hash,
+        None if metadata is None else known_metadata(metadata),
+        updated if isinstance(updated, int) else 0,
     )
 
 

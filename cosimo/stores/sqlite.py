@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..core import config
 from ..core.content import storable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..core.types import Change, Document, Finding, Numbers, Vector
+    from ..core.types import Change, Document, Finding, Vector
 
 T = TypeVar("T")
 
@@ -292,11 +292,6 @@ class SQLiteStore(Indexes, Similarities):
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
-    def _among(self, sql: str, column: str, entry: catalog.Entry, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-        """Rows of a query on one collection whose `column` is among the values. Call inside a transaction."""
-        for chunk in chunks(values):
-            yield from self._file.rows(f"{sql} AND {column} IN ({','.join('?' * len(chunk))})", (entry.number, *chunk))
-
     def known(self, collection: str, ids: Sequence[str]) -> dict[str, Known]:
         """What is already there under these ids; ids that are not there are left out."""
         with self._collection(collection) as (state, entry):
@@ -368,18 +363,6 @@ class SQLiteStore(Indexes, Similarities):
             if since is not None and since == self._version(state):
                 return changes.nothing(since, entry.settings.dim)
             return changes.changes(self._file, state, entry.number, entry.settings.dim, since, whole=whole)
-
-    def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]:
-        """number → id; numbers of rows that are gone are left out."""
-        with self._collection(collection) as (state, entry):
-            # the plus keeps SQLite from walking the whole collection, which takes 10 ms at 100,000 rows
-            sql = f"SELECT number, id FROM {changes.numbered(state)} WHERE +collection_id = ?"
-            return dict(self._among(sql, "number", entry, map(int, numbers)))
-
-    def numbers_with_prefix(self, collection: str, prefix: str) -> Numbers:
-        """(n,) int64, ascending: numbers of the rows whose id starts with `prefix` (taken literally)."""
-        with self._collection(collection) as (state, entry):
-            return changes.numbers_with_prefix(self._file, state, entry.number, storable(prefix))
 
     # --- care ------------------------------------------------------------------------------------------------------
 

@@ -63,11 +63,11 @@ class _Found:
     units: tuple[tuple[int, float], ...] = ()
 
 
-class _Named(NamedTuple):
-    """A document that was found, by its id; and the ids of those that are all but the same."""
+class _Known(NamedTuple):
+    """A document that was found, as it is stored; and the ids of those that are all but the same."""
 
-    id: str
     found: _Found
+    row: Row
     duplicates: tuple[str, ...] = ()
 
 
@@ -84,10 +84,10 @@ def search(sources: Sequence[Source], query: Query) -> list[Hit]:
     allowed = [_allowed(source, query) for source in sources]
     if query.diversity is None and query.group is None:
         found = _ranked(sources, query, query.k + len(query.besides), allowed)
-        named = _named(sources, query, found)[: query.k]
+        known = _known(sources, query, found)[: query.k]
     else:
-        named = _picked(sources, query, allowed)
-    return _read(sources, query, named)
+        known = _picked(sources, query, allowed)
+    return _hits(sources, query, known)
 
 
 def checked_k(k: int) -> int:
@@ -230,17 +230,17 @@ def _meanings(sources: Sequence[Source], gathered: Sequence[Sequence[_Found]]) -
 # -- what is kept of the order
 
 
-def _named(sources: Sequence[Source], query: Query, found: Sequence[_Found]) -> list[_Named]:
-    """Documents by their ids, those to leave out left out."""
-    ids = [
-        source.store.ids_of(source.collection, [each.number for each in found if each.source == place])
+def _known(sources: Sequence[Source], query: Query, found: Sequence[_Found], *, vectors: bool = False) -> list[_Known]:
+    """Documents with what is stored of them, those to leave out left out."""
+    rows = [
+        source.store.rows_of(source.collection, [each.number for each in found if each.source == place], vectors=vectors)
         for place, source in enumerate(sources)
     ]
-    named = [_Named(ids[each.source][each.number], each) for each in found if each.number in ids[each.source]]
-    return [each for each in named if each.id not in query.besides] if query.besides else named
+    known = [_Known(each, rows[each.source][each.number]) for each in found if each.number in rows[each.source]]
+    return [each for each in known if each.row.id not in query.besides] if query.besides else known
 
 
-def _picked(sources: Sequence[Source], query: Query, allowed: Sequence[Numbers | None]) -> list[_Named]:
+def _picked(sources: Sequence[Source], query: Query, allowed: Sequence[Numbers | None]) -> list[_Known]:
     """The k best that are different enough: near-duplicates under their best one, the order by relevance and novelty."""
     from .diversity import diverse, groups, unit_vectors
     from .fusion import CANDIDATES
@@ -251,46 +251,37 @@ def _picked(sources: Sequence[Source], query: Query, allowed: Sequence[Numbers |
     asked = max(CANDIDATES, WIDER * query.k)
     while True:
         found = _ranked(sources, query, asked, allowed)
-        named = _named(sources, query, found)
-        vectors = unit_vectors([_rows(sources, named)[each.found.source, each.id].vector for each in named])
-        members = groups(vectors, query.group) if query.group is not None else [[place] for place in range(len(named))]
+        known = _known(sources, query, found, vectors=True)
+        vectors = unit_vectors([each.row.vector for each in known])
+        members = groups(vectors, query.group) if query.group is not None else [[place] for place in range(len(known))]
         if len(members) >= query.k or len(found) < asked:
             break
         asked *= WIDER
     leaders = [group[0] for group in members]
-    relevance = [named[place].found.score for place in leaders]
+    relevance = [known[place].found.score for place in leaders]
     order = diverse(vectors[leaders], relevance, query.k, query.diversity or 0.0)
-    return [named[leaders[at]]._replace(duplicates=tuple(named[place].id for place in members[at][1:])) for at in order]
+    return [known[leaders[at]]._replace(duplicates=tuple(known[place].row.id for place in members[at][1:])) for at in order]
 
 
-def _rows(sources: Sequence[Source], named: Sequence[_Named]) -> dict[tuple[int, str], Row]:
-    rows: dict[tuple[int, str], Row] = {}
-    for place, source in enumerate(sources):
-        ids = [each.id for each in named if each.found.source == place]
-        rows |= {(place, id): row for id, row in source.store.get(source.collection, ids).items()}
-    return rows
-
-
-def _read(sources: Sequence[Source], query: Query, named: Sequence[_Named]) -> list[Hit]:
-    """Hits with what is stored of them."""
-    rows = _rows(sources, named)
+def _hits(sources: Sequence[Source], query: Query, known: Sequence[_Known]) -> list[Hit]:
     words = terms(query.text) if query.text and query.mode != "vector" else []
     passages: dict[tuple[int, int], tuple[Match, ...]] = {}
     for place, source in enumerate(sources):
-        units = {each.found.number: each.found.units for each in named if each.found.source == place}
-        contents = {each.found.number: rows[place, each.id].content for each in named if each.found.source == place}
+        units = {each.found.number: each.found.units for each in known if each.found.source == place}
+        contents = {each.found.number: each.row.content for each in known if each.found.source == place}
         if units:
             shown = matches(source.store, source.collection, units, contents, words)
             passages |= {(place, number): parts for number, parts in shown.items()}
     return [
-        _hit(sources, rows[each.found.source, each.id], each, words, passages[each.found.source, each.found.number])
-        for each in named
-    ]
+        Hit(
+            each.row.id, each.found.score, each.row.content, each.row.metadata, _why(each, words),
+            passages[each.found.source, each.found.number], each.duplicates, sources[each.found.source].collection,
+        )
+        for each in known
+    ]  # fmt: skip
 
 
-def _hit(sources: Sequence[Source], row: Row, named: _Named, words: Sequence[str], passages: tuple[Match, ...]) -> Hit:
-    found = named.found
-    folded = row.content.casefold() if words and isinstance(row.content, str) else ""
-    why = Why(found.vector, found.text, tuple(word for word in words if word in folded))
-    collection = sources[found.source].collection
-    return Hit(row.id, found.score, row.content, row.metadata, why, passages, named.duplicates, collection)
+def _why(known: _Known, words: Sequence[str]) -> Why:
+    content = known.row.content
+    folded = content.casefold() if words and isinstance(content, str) else ""
+    return Why(known.found.vector, known.found.text, tuple(word for word in words if word in folded))

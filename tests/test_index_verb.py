@@ -114,7 +114,9 @@ def test_adding_many_vectors_leaves_an_index_that_the_next_process_opens(path: P
     with cosimo.open(path) as db:
         asked: list[int | None] = []
         changes = db.store.changes
-        monkeypatch.setattr(db.store, "changes", lambda name, since=None: asked.append(since) or changes(name, since))
+        monkeypatch.setattr(
+            db.store, "changes", lambda name, since=None, **how: asked.append(since) or changes(name, since, **how)
+        )
         is_right(db.collection("notes").search(QUERIES[0]), TABLE, QUERIES[0])
         assert None not in asked, "all vectors were read"
     assert answers_rightly(path, read_only=True) == "scan"
@@ -318,10 +320,28 @@ def test_copies_that_went_different_ways_do_not_share_an_index(path: Path, tmp_p
 
 def test_marks_of_old_builds_are_forgotten(path: Path) -> None:
     with cosimo.open(path) as db:
-        for _ in range(10):
-            db.collection("notes").index()
+        for version in range(100):
+            db.store.mark("notes", version)
+        db.collection("notes").index()
     with sqlite3.connect(path) as file:
-        assert file.execute("SELECT count(*) FROM cosimo_marks").fetchone() == (8,)
+        assert file.execute("SELECT count(*) FROM cosimo_marks").fetchone() == (64,)
+
+
+def test_documents_in_passages_have_an_index_of_their_own_for_what_is_like_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "SMALL", 100 * DIM)
+    texts = [" ".join(f"word{(n * 7 + i * i) % 997}" for i in range(900)) for n in range(150)]
+    with cosimo.open(tmp_path / "a.db") as db:
+        notes = db.collection("notes", model="fake:32")
+        notes.add(cosimo.Document(f"d{n}", text) for n, text in enumerate(texts))
+        assert db.store.has_passages("notes")
+        notes.search(texts[3][:200])
+        nearest = notes.related("d5")
+        assert [hit.id for hit in nearest] == [hit.id for hit in notes.related("d5")]
+        assert index_files(tmp_path / "a.db") == sorted(GOOD * 2)
+        notes.drop_index()
+        assert index_files(tmp_path / "a.db") == []
 
 
 # -- damage

@@ -154,8 +154,10 @@ class Indexing:
         if self._store.derived is None:  # nothing to be kept; searches build in memory once that pays
             return False
         about = self._about()
+        if self._whole and about is None:  # not every collection of passages is asked for documents like another one
+            return False
         pending = self._store.changed(self._name, about.version if about else None)
-        per_document = about.rows / max(1, about.documents) if about else 1
+        per_document = max(1, about.rows) / max(1, about.documents) if about else 1
         rows = (about.rows if about else 0) + int(pending * per_document)
         if choice.kind == "auto" and choose.choose(rows, dim).kind == "flat":
             return False

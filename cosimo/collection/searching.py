@@ -81,6 +81,9 @@ def answer(
     """
     from ..verbs import search as verb
 
+    if len(collections) > 1:
+        for each in collections:
+            each._ready_to_search(whole=whole)
     with ExitStack() as stack:
         sources: list[Source] = []
         for each, vector in zip(collections, vectors, strict=True):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..indexes.kept import Kept
     from .arguments import Given
     from .database import Database
+    from .indexing import Indexing
 
 
 class Wired:
@@ -101,15 +102,23 @@ class Wired:
 
         With `whole`, of documents by their own vectors, even where they are cut into passages.
         """
-        whole = whole and self._store.has_passages(self.name)
-        return (self._whole if whole else self._indexing).searching(self._settings)
+        return self._index_of(whole).searching(self._settings)
+
+    def _ready_to_search(self, *, whole: bool = False) -> None:
+        """Open or build that index; outside of all snapshots, where several collections are searched at once."""
+        self._index_of(whole).ready(self._settings)
+
+    def _index_of(self, whole: bool) -> Indexing:
+        return self._whole if whole and self._store.has_passages(self.name) else self._indexing
 
     @contextmanager
     def _writing(self) -> Iterator[list[int]]:
         """Around a write: put the number of rows into the list; what comes of it for the index is done afterwards."""
-        with self._indexing.writing() as written:
+        with self._whole.writing() as of_documents, self._indexing.writing() as written:
             yield written
+            of_documents += written
         self._indexing.merge(self._settings)
+        self._whole.merge(self._settings)
 
     def _create_if_new(self, passages: bool | None = None) -> None:
         if stored := self._stored():

@@ -65,9 +65,12 @@ def ranks_of_nearest(matrix: Vectors, metric: Metric, nearest: Callable[[Vector,
     places = []
     for query, best in zip(queries, nearest_rows(matrix, queries, NEAREST, metric), strict=True):
         found = nearest(query, depth)
-        place = np.full(len(matrix), DEEPEST, np.int64)
-        place[found[::-1]] = np.arange(len(found))[::-1]
-        places.append(place[best])
+        if not len(found):
+            places.append(np.full(len(best), DEEPEST, np.int64))
+            continue
+        order = np.argsort(found, kind="stable")
+        at = order[np.minimum(np.searchsorted(found, best, sorter=order), len(found) - 1)]
+        places.append(np.where(found[at] == best, at, DEEPEST))
     return Ranks(np.concatenate(places))
 
 
@@ -79,14 +82,14 @@ def ranks_of_lists(matrix: Vectors, centres: Vectors, metric: Metric) -> Ranks:
     """
     queries = _questions(matrix, metric, 0.5)
     half = np.einsum("ij,ij->i", centres, centres) / 2 if metric == "l2" else np.zeros(len(centres), np.float32)
-    places = []
-    for query, best in zip(queries, nearest_rows(matrix, queries, NEAREST, metric), strict=True):
-        home = (matrix[best] @ centres.T - half).argmax(axis=1)
-        order = np.argsort(-(centres @ query - half), kind="stable")
-        place = np.empty(len(centres), np.int64)
-        place[order] = np.arange(len(centres))
-        places.append(place[home])
-    return Ranks(np.concatenate(places))
+    nearest = nearest_rows(matrix, queries, NEAREST, metric)
+    # two products for all questions, not two each: with both cores busy, the threads of every small one wait for each other
+    homes = (matrix[np.concatenate(nearest)] @ centres.T - half).argmax(axis=1)  # (q * 10, dim) @ (dim, lists)
+    order = np.argsort(half - queries @ centres.T, axis=1, kind="stable")  # (q, lists)
+    places = np.empty_like(order)
+    np.put_along_axis(places, order, np.arange(len(centres))[None], axis=1)
+    asked = np.repeat(np.arange(len(queries)), [len(best) for best in nearest])
+    return Ranks(places[asked, homes])
 
 
 def _questions(matrix: Vectors, metric: Metric, share: float = SHARE) -> Vectors:

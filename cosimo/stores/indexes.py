@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from . import catalog, schema
 
-MARKS = 8  # kept for a collection: as many processes may build at the same time and all be believed
+MARKS = 64  # kept for a collection: as many builds of one of its indexes leave the other's (passages, documents) believed
 
 
 class Indexes(Queries):

@@ -100,6 +100,19 @@ def test_a_filter_never_starves_the_result(tmp_path: Path) -> None:
             assert len(c.search(random.normal(size=8), k, where="rare = true")) == min(k, 20)
 
 
+def test_rows_of_a_transaction_that_failed_are_found_no_more(db: Database) -> None:
+    fresh = db.collection("fresh", model="fake:16")
+    fresh.add([cosimo.Document("kept", "a text")])
+    with suppress(RuntimeError), db.store.atomic():
+        fresh.add([cosimo.Document("undone", "a text"), cosimo.Document("undone too", "a text")])
+        fresh.delete("kept")
+        assert set(ids(fresh.search("a text", mode="vector"))) == {"undone", "undone too"}
+        raise RuntimeError
+    assert ids(fresh.search("a text", mode="vector")) == ["kept"]
+    fresh.add([cosimo.Document("other", "a text")])
+    assert set(ids(fresh.search("a text", mode="vector"))) == {"kept", "other"}
+
+
 def test_rows_of_a_transaction_that_failed_pass_no_filter_later(db: Database) -> None:
     fresh = db.collection("fresh", model="fake:16")
     fresh.add([cosimo.Document("kept", "a text", {"year": 2020})])

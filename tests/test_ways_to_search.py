@@ -202,3 +202,39 @@ def test_fts_syntax_is_taken_as_it_is_and_chinese_with_it(db: Database) -> None:
     for broken in ("AND", '"', "a NEAR(", "nocolumn: x", "(" * 500):
         with pytest.raises(DataError, match="fts-syntax"):
             collection.search(broken, fts_syntax=True)
+
+
+# -- said where it would go unnoticed
+
+
+def test_a_misspelt_field_is_named_where_nothing_is_found(db: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    from click.testing import CliRunner
+
+    from cosimo.interfaces.cli import cli
+
+    db.collection("c", model="fake:16").add([cosimo.Document("a", "some text", {"year": 2020, "kind": "x"})])
+    path = str(db.name)
+    for given in (["--where", "yaer >= 2020"], ["--facets", "yaer"]):
+        result = CliRunner().invoke(cli, ["search", "c", "text", "-d", path, *given])
+        assert result.exit_code == 0
+        assert "no item of c has a field 'yaer'; there are: year, kind" in result.stderr
+    result = CliRunner().invoke(cli, ["search", "c", "text", "-d", path, "--where", "year >= 2030"])
+    assert result.stderr == ""
+
+
+def test_answers_that_are_not_in_the_collection_are_counted(db: Database, tmp_path: Path) -> None:
+    from cosimo.collection.evaluation import evaluate
+
+    collection = db.collection("c", model="fake:64")
+    collection.add([cosimo.Document("bread", "bake some bread")])
+    (tmp_path / "q.csv").write_text("question,id\nhow to bake bread,bread\nhow to sail,boat\n")
+    found = evaluate(tmp_path / "q.csv", collection=collection, modes=["vector"])
+    assert found.missing == ("boat",)
+    assert found.table()["vector"]["index_recall"] == 1.0
+
+
+def test_a_plan_counts_no_text_that_is_there_under_another_id(db: Database) -> None:
+    collection = db.collection("c", model="fake:64")
+    collection.add([cosimo.Document("a", "the same text")])
+    plan = collection.plan([cosimo.Document("b", "the same text"), cosimo.Document("c", "another")])
+    assert (plan.to_embed, plan.tokens) == (1, 1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import config
 from ..core.errors import DataError
@@ -14,7 +15,7 @@ from .database import load_embedder, open
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..core.types import Mode
+    from ..core.types import Mode, Vectors
     from ..sources.beir import Judged
     from ..verbs.evaluate import Comparison, Correlation
     from .collection import Collection
@@ -59,9 +60,14 @@ def evaluate(
         with _made_of(judged, model, precision, passages) if collection is None else nullcontext(collection) as asked:
             for mode in modes:
                 name = mode if len(models) < 2 else f"{model} {mode}"
-                runs[name], seconds = _run(asked, judged, mode)
-                costs[name] = {"ms": round(1000 * seconds / len(judged.queries), 3), "bytes": 4.0 * (asked.dim or 0)}
-    return compare(runs, judged.qrels, costs=costs)
+                runs[name], seconds, recall = _run(asked, judged, mode)
+                costs[name] = {
+                    "index_recall": round(recall, 4),
+                    "ms": round(1000 * seconds / len(judged.queries), 3),
+                    "bytes": 4.0 * (asked.dim or 0),
+                }
+    found = compare(runs, judged.qrels, costs=costs)
+    return found if collection is None else replace(found, missing=_missing(collection, judged))
 
 
 def correlate(path: str | Path, *, model: str | None = None, precision: str | None = None) -> Correlation:
@@ -93,16 +99,44 @@ def _made_of(judged: Judged, model: str, precision: str | None, passages: bool) 
         yield collection
 
 
-def _run(collection: Collection, judged: Judged, mode: Mode) -> tuple[dict[str, list[tuple[str, float]]], float]:
+def _missing(collection: Collection, judged: Judged) -> tuple[str, ...]:
+    """Answers that the collection does not hold."""
+    answers = sorted({id for grades in judged.qrels.values() for id in grades})
+    known = collection._store.known(collection.name, answers)
+    return tuple(id for id in answers if id not in known)
+
+
+class _Run(NamedTuple):
+    found: dict[str, list[tuple[str, float]]]
+    seconds: float
+    recall: float  # of the index: the share of the ten nearest passages that it finds; 1 where it is exact, or not asked
+
+
+def _run(collection: Collection, judged: Judged, mode: Mode) -> _Run:
     """The best documents of every question, and the seconds of asking; questions are embedded together, before the clock."""
     from ..verbs.search import Query
 
     texts = list(judged.queries.values())
-    vectors = collection.embedder.embed(texts, role="query").vectors if mode != "text" else [None] * len(texts)
+    vectors = None if mode == "text" else collection.embedder.embed(texts, role="query").vectors
     collection.search(texts[0], 1, mode=mode)  # loads vectors, makes the full text
-    started = time.perf_counter()
-    run = {
-        id: [(hit.id, hit.score) for hit in collection.answer(Query(text, mode, DEPTH), vector)]
-        for (id, text), vector in zip(judged.queries.items(), vectors, strict=True)
-    }
-    return run, time.perf_counter() - started
+    run, started = {}, time.perf_counter()
+    for at, (id, text) in enumerate(judged.queries.items()):
+        hits = collection.answer(Query(text, mode, DEPTH), None if vectors is None else vectors[at])
+        run[id] = [(hit.id, hit.score) for hit in hits]
+    seconds = time.perf_counter() - started
+    return _Run(run, seconds, 1.0 if vectors is None else _index_recall(collection, vectors))
+
+
+def _index_recall(collection: Collection, vectors: Vectors, k: int = 10) -> float:
+    """How many of the k nearest passages of each query the collection's index finds."""
+    from ..indexes.flat import FlatIndex
+
+    with collection._searching() as index:
+        if index.describe().kind == "flat":
+            return 1.0
+        exact = FlatIndex(index.metric)
+        exact.apply(collection._store.changes(collection.name))
+        right, _ = exact.search(vectors, k)
+        found, _ = index.search(vectors, k)
+    hits = sum(len(set(a.tolist()) & set(b.tolist())) for a, b in zip(right, found, strict=True))
+    return hits / max(sum(len(a) for a in right), 1)

@@ -149,6 +149,16 @@ class Questions(Indexed):
         self._must_exist()
         return self._store.facets(self.name, field, filter=self._filter(where))
 
+    def fields(self) -> dict[str, int]:
+        """How many items have each field in their metadata, most frequent first.
+
+        Raises
+        ------
+        NotFound : no such collection
+        """
+        self._must_exist()
+        return self._store.fields(self.name)
+
     def has_text(self) -> bool:
         """True where texts are stored beside the vectors, so that words can be searched for."""
         return self._stored() is not None and self._store.has_text(self.name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.errors import BadVector, DataError
+from ..core.progress import note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ..verbs.search import Query, Source
     from .arguments import Where
     from .questions import Questions
+
+MANY = 20_000  # texts: their words take some seconds to index
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def search(collections: Sequence[Questions], request: Request) -> list[Hit]:
     mode = _mode(collections, request)
     if mode != "vector":
         for each in collections:
-            each._store.index_text(each.name)
+            _index_text(each)
     filters = [each._filter(request.where) for each in collections]  # each has its places to look at
     vectors = [None if mode == "text" else _vector(each, request) for each in collections]
     query = Query(
@@ -92,6 +95,14 @@ def answer(
             scale = f"{each.model} {each._settings.revision} {index.metric}" if len(collections) > 1 else ""
             sources.append(verb.Source(each._store, index, each.name, vector, languages, scale))
         return verb.search(sources, query)
+
+
+def _index_text(collection: Questions) -> None:
+    pending = collection._store.text_pending(collection.name)
+    if pending > MANY:
+        note(f"indexing the words of {pending:,} texts of {collection.name}, once")
+    if pending:
+        collection._store.index_text(collection.name)
 
 
 def _refuse(collections: Sequence[Questions], request: Request) -> None:

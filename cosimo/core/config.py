@@ -1,11 +1,15 @@
-"""Config: the only reader of the environment and of default paths. Answers questions; creates nothing, imports no adapter."""
+"""Config: the only reader of the environment and of default paths. Answers questions; makes no folder unasked, imports no adapter."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 APP = "cosimo"
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -68,6 +72,68 @@ def set_default_model(name: str) -> None:
         path.write_text(name + "\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}; set COSIMO_MODEL instead") from error
+
+
+def keys_path() -> Path:
+    """Where account keys are kept: a file that its owner alone may read."""
+    return _folder("config") / "keys.json"
+
+
+def providers_path() -> Path:
+    """Where a user describes servers and models of their own, in the format of `embedders/providers.toml`."""
+    return _folder("config") / "providers.toml"
+
+
+def own_providers() -> dict[str, Any]:
+    """What that file says, `{"provider": […], "model": […]}`; nothing where there is none.
+
+    Raises
+    ------
+    ConfigError : it cannot be read
+    """
+    path = providers_path()
+    if not path.is_file():
+        return {}
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; correct it or remove it") from error
+
+
+def first_set(names: Iterable[str]) -> tuple[str, str]:
+    """(name, value) of the first of these environment variables that is set and not empty; ("", "") where none is."""
+    return next(((name, os.environ[name]) for name in names if os.environ.get(name)), ("", ""))
+
+
+def http_silence() -> float | None:
+    """`$COSIMO_HTTP_TIMEOUT`: seconds to wait for the next byte of a server's reply."""
+    return _seconds("COSIMO_HTTP_TIMEOUT")
+
+
+def http_patience() -> float | None:
+    """`$COSIMO_HTTP_PATIENCE`: seconds to go on asking a server that is too busy to answer."""
+    return _seconds("COSIMO_HTTP_PATIENCE")
+
+
+def http_concurrency() -> int | None:
+    """`$COSIMO_HTTP_CONCURRENCY`: requests that a server is sent at the same time."""
+    found = _seconds("COSIMO_HTTP_CONCURRENCY")
+    return None if found is None else max(int(found), 1)
+
+
+def _seconds(name: str) -> float | None:
+    value = os.environ.get(name)
+    if not value:
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1e6:
+        raise ConfigError(f"{name} must be a number above 0, not '{value}'")
+    return found
 
 
 def precision() -> str:

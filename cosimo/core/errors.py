@@ -4,7 +4,7 @@ Error
 ├── ConfigError           something on this machine has to be set up
 │   ├── ModelNotFound       no model of that name, or its weights are not here
 │   ├── MissingExtra        a package that an extra installs
-│   └── MissingKey          an account key
+│   └── MissingKey          an account key that is not set, or that the server refuses
 ├── DataError             what was handed in cannot be used
 │   ├── UnreadableSource    a file, a table, a query
 │   ├── InvalidFilter       not in the filter language
@@ -15,6 +15,7 @@ Error
 │   ├── ModelMismatch       another model made these vectors
 │   └── DimensionMismatch   vectors of another length
 ├── ProviderError         a model's server
+│   ├── Refused             it understood, and said no
 │   ├── RateLimited
 │   ├── Timeout
 │   └── BadReply
@@ -41,7 +42,7 @@ class MissingExtra(ConfigError):
 
 
 class MissingKey(ConfigError):
-    """A provider needs a key that is not set."""
+    """A provider needs a key that is not set, or refuses the one that is."""
 
 
 class DataError(Error):
@@ -84,8 +85,25 @@ class ProviderError(Error):
     """A model's server did not do its part."""
 
 
+class Refused(ProviderError):
+    """The server understood the request and said no.
+
+    Attributes
+    ----------
+    status : of HTTP
+    said : the server's own reason, in one line, without the key
+    code : its word for programs, where it has one (`insufficient_quota`)
+    """
+
+    def __init__(self, message: str, status: int = 0, said: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.said = said
+        self.code = code
+
+
 class RateLimited(ProviderError):
-    """The server asked to wait, longer than we were told to."""
+    """The server asked to wait longer than we do, or the account's quota is used up."""
 
 
 class Timeout(ProviderError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,11 +14,13 @@ from .recall import DEEPEST, SURE, ranks_of_lists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
     from ..core.types import Metric, Numbers, Vector, Vectors
     from .approximate import Params, Parts
+    from .codes import Codes, Levels
 
 MOST_LISTS = 1024  # among more centres, finding the nearest takes as long as looking through their lists
 PER_CENTRE = 20  # rows of the sample a centre: 40 took twice as long for lists that were no better
@@ -50,10 +53,12 @@ class ListsIndex(Approximate):
         package, n = codes.faiss(), len(matrix)
         params["nlist"] = min(int(params["nlist"]) or _lists_for(n), n)
         kind = package.METRIC_L2 if metric == "l2" else package.METRIC_INNER_PRODUCT
-        with codes.threads_for(n):
+        with codes.threads_for(n), ThreadPoolExecutor(1) as worker:
+            # numpy makes codes with one processor at most, while FAISS looks for centres with the others
+            coding = worker.submit(_coding, matrix) if params["codes"] == "pq" else None
             centres = _centres(matrix, int(params["nlist"]), spherical=metric == "cosine")
-            made = _whole if params["codes"] == "none" else _coded
-            return {"lists": package.serialize_index(made(matrix, centres, kind))}
+            made = _whole(matrix, centres, kind) if coding is None else _coded(matrix, centres, kind, coding)
+            return {"lists": package.serialize_index(made)}
 
     def _open(self, parts: Parts) -> None:
         self._usual = self._count(10)
@@ -112,18 +117,22 @@ def _whole(matrix: Vectors, centres: Vectors, kind: int) -> Any:
     return index
 
 
-def _coded(matrix: Vectors, centres: Vectors, kind: int) -> Any:
+def _coding(matrix: Vectors) -> tuple[Levels, Codes]:
+    levels = codes.learned_levels(matrix[codes.spread(np.arange(len(matrix)))], 2)
+    return levels, codes.encoded(matrix, levels)
+
+
+def _coded(matrix: Vectors, centres: Vectors, kind: int, coding: Future[tuple[Levels, Codes]]) -> Any:
     """Lists of 4-bit codes that stand for vectors, not for what is left of them after the centre: one table for all lists."""
     package, n = codes.faiss(), len(matrix)
-    levels = codes.learned_levels(matrix[codes.spread(np.arange(n))], 2)
+    lists = homes(matrix, centres, l2=kind == package.METRIC_L2).astype("<i8").view(np.uint8).reshape(n, 8)
+    levels, coded = coding.result()
     centroids, width = codes.quantiser(levels, matrix.shape[1])
     wide = np.pad(centres, ((0, 0), (0, width - centres.shape[1])))
     plain = package.IndexIVFPQ(_coarse(wide, kind), width, len(centres), centroids.shape[0], 4, kind)
     plain.by_residual = False
     package.copy_array_to_vector(centroids.ravel(), plain.pq.centroids)
     plain.is_trained = True
-    lists = homes(matrix, centres, l2=kind == package.METRIC_L2).astype("<i8").view(np.uint8).reshape(n, 8)
-    coded = codes.encoded(matrix, levels)
     # a row as FAISS writes it: the number of its list in as few bytes as hold it, then its code
     plain.add_sa_codes(np.ascontiguousarray(np.hstack([lists[:, : plain.sa_code_size() - coded.shape[1]], coded])))
     return package.IndexIVFPQFastScan(plain)

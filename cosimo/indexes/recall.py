@@ -28,7 +28,7 @@ NEAREST = 10
 DEEPEST = 4096  # candidates looked through
 SURE = 0.998  # of the sample's neighbours: all but the two deepest of 1,280, which differ from sample to sample
 FEWEST = 100  # candidates scored at least
-BLOCK = 32_768  # rows scored at a time, for all questions: 8 MB of scores
+FIRST, BLOCK = 2_048, 32_768  # rows scored at a time, for all questions: 8 MB of scores
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,10 @@ def nearest_rows(matrix: Vectors, queries: Vectors, k: int, metric: Metric) -> l
     kept: list[Numbers] = [np.empty(0, np.int64) for _ in queries]
     limits = np.full(len(queries), -np.inf, np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, len(matrix), BLOCK):
-            block = matrix[start : start + BLOCK]
+        # the first ones are few: they set limits that nearly all others stay below
+        starts = [0, *range(FIRST, len(matrix), BLOCK)]
+        for start, end in zip(starts, [*starts[1:], len(matrix)], strict=True):
+            block = matrix[start:end]
             scores = queries @ block.T  # (q, dim) @ (dim, b) -> (q, b)
             if metric == "l2":
                 scores = 2 * scores - np.einsum("ij,ij->i", block, block)

@@ -47,12 +47,12 @@ class Text(NamedTuple):
 
 def is_current(file: File, text: Text, now: int) -> bool:
     """True where the index holds everything up to the version `now`."""
-    return _version(file, text) == now
+    return version_of(file, text) == now
 
 
 def exists(file: File, text: Text) -> bool:
     """True where there is an index at all, however old."""
-    return _version(file, text) is not None
+    return version_of(file, text) is not None
 
 
 def catch_up(file: File, state: State, text: Text, now: int) -> int:
@@ -62,7 +62,7 @@ def catch_up(file: File, state: State, text: Text, now: int) -> int:
     """
     for sql in (ENTRIES, STATE):
         file.execute(sql.format(schema=text.schema))
-    since = _version(file, text)
+    since = version_of(file, text)
     if since == now:
         return 0
     floor = int(file.value("SELECT floor FROM cosimo_state")) if state.tracked else now
@@ -98,7 +98,7 @@ def search(file: File, text: Text, expression: str) -> Iterator[tuple[int, float
         yield from block
 
 
-def _version(file: File, text: Text) -> int | None:
+def version_of(file: File, text: Text) -> int | None:
     """The version of the rows that the index holds; None where there is none."""
     if not file.value(f"SELECT 1 FROM {text.schema}.sqlite_master WHERE name = ?", (text.table,)):
         return None

@@ -195,6 +195,18 @@ class Queries(ABC):
     def _text_is_current(self, number: int, now: int) -> bool:
         return any(fulltext.is_current(self._file, text, now) for text in _places(number))
 
+    def text_pending(self, collection: str) -> int:
+        """How many rows `index_text` has to look at."""
+        with self._collection(collection) as (state, entry):
+            now = self._version(state)
+            if self._fact(("text is current", collection), lambda: self._text_is_current(entry.number, now)):
+                return 0
+            since = fulltext.version_of(self._file, fulltext.Text("main", entry.number))
+            if since is None or not state.tracked:
+                return int(self._file.value("SELECT count(*) FROM embeddings WHERE collection_id = ?", (entry.number,)))
+            sql = "SELECT count(*) FROM cosimo_rows WHERE changed > ? AND +collection_id = ?"
+            return int(self._file.value(sql, (since, entry.number)))
+
     def _catch_up(self, collection: str, text: fulltext.Text) -> None:
         with self._collection(collection) as (state, _):
             fulltext.catch_up(self._file, state, text, changes.version(self._file, state)[0])
@@ -251,8 +263,8 @@ class Queries(ABC):
         Rows without the field are left out. Values are spelled as JSON spells them, text without quotes.
         """
         counts: Counter[str] = Counter()
-        allowed = None if filter is None else set(self.numbers_that_pass(collection, filter).tolist())
         with self._collection(collection) as (state, entry):
+            allowed = None if filter is None else set(self.numbers_that_pass(collection, filter).tolist())
             sql = (
                 f"SELECT number, e.{state.column('metadata')} FROM {changes.numbered(state)} n"
                 " JOIN embeddings e USING (collection_id, id) WHERE n.collection_id = ?"
@@ -260,6 +272,17 @@ class Queries(ABC):
             for number, metadata in self._file.rows(sql, (entry.number,)):
                 if allowed is None or number in allowed:
                     counts.update(_values(known_metadata(metadata), field))
+        return dict(counts.most_common())
+
+    def fields(self, collection: str) -> dict[str, int]:
+        """How many rows have each field in their metadata, most frequent first; fields inside of others are not looked at."""
+        counts: Counter[str] = Counter()
+        with self._collection(collection) as (state, entry):
+            if "metadata" in state.columns:
+                sql = "SELECT metadata FROM embeddings WHERE collection_id = ? AND metadata IS NOT NULL"
+                for block in self._file.blocks(sql, (entry.number,), size=1000):
+                    for (metadata,) in block:
+                        counts.update((known_metadata(metadata) or {}).keys())
         return dict(counts.most_common())
 
 

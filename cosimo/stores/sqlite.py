@@ -59,6 +59,7 @@ class SQLiteStore(Indexes, Similarities):
         self._state: schema.State | None = None  # what the file held when last looked at
         self._stamp: int | None = None  # PRAGMA data_version then: other connections' commits change it
         self._readers = self._writers = 0  # how deep in snapshots and transactions we are
+        self._told = self._undone = 0  # the latest version told inside a transaction; the same, once that was rolled back
         self._ready = False  # prepared for writing, as of self._state
         self._begun = False  # write-ahead log asked for
         self._temporary = count()
@@ -129,14 +130,20 @@ class SQLiteStore(Indexes, Similarities):
                     if not self._ready:
                         state = self._state = schema.prepare(self._file, state)
                         self._ready = True
+                    if self._undone:  # whoever took over what was undone must not take the next versions for those
+                        self._file.execute(f"UPDATE cosimo_state SET floor = max({schema.NEXT}, ?)", (self._undone + 1,))
+                        self._undone = 0
                     yield state
             except BaseException:
+                self._undone, self._told = max(self._undone, self._told), 0
                 self._state = None  # what was prepared may have been undone
                 self._allowed.clear()  # the next write gets the version that was undone, with other rows
                 raise
             finally:
                 self._writers -= 1
                 self._stamp = None
+                if not self._writers:
+                    self._told = 0
 
     def _fact(self, key: tuple[str, ...], find: Callable[[], T]) -> T:
         """Something that is so as long as the file is not changed, found once: most searches ask of a file that rests."""
@@ -362,7 +369,10 @@ class SQLiteStore(Indexes, Similarities):
         with self._collection(collection) as (state, entry):
             if since is not None and since == self._version(state):
                 return changes.nothing(since, entry.settings.dim)
-            return changes.changes(self._file, state, entry.number, entry.settings.dim, since, whole=whole)
+            change = changes.changes(self._file, state, entry.number, entry.settings.dim, since, whole=whole)
+            if self._writers:
+                self._told = max(self._told, change.version)
+            return change
 
     # --- care ------------------------------------------------------------------------------------------------------
 

@@ -58,17 +58,27 @@ def embed_texts(
     texts : hash → a document with this content; its id may tell that it is a program
     longest : `looked_at_from`
     """
-    result = Embeddings()
-    long = {hash for hash, document in texts.items() if longest is not None and _length(document) > longest}
-    short = [hash for hash in texts if hash not in long]
-    if short:
-        result.found = {hash: Embedding(vector) for hash, vector in store.vectors_of(collection, short).items()}
-    if long:
-        result.found |= {hash: Embedding(*held) for hash, held in store.cuts_of(collection, list(long)).items()}
+    result = Embeddings(embeddings_held(store, collection, texts, longest))
     missing = {hash: document for hash, document in texts.items() if hash not in result.found}
     if missing:
-        _embed(embedder(), missing, long, result)
+        _embed(embedder(), missing, _long(missing, longest), result)
     return result
+
+
+def embeddings_held(
+    store: Store, collection: str, texts: Mapping[bytes, Document], longest: int | None
+) -> dict[bytes, Embedding]:
+    """What the collection has already of these texts, whatever the id; hash → embedding."""
+    long = _long(texts, longest)
+    short = [hash for hash in texts if hash not in long]
+    found = {hash: Embedding(vector) for hash, vector in store.vectors_of(collection, short).items()} if short else {}
+    if long:
+        found |= {hash: Embedding(*held) for hash, held in store.cuts_of(collection, list(long)).items()}
+    return found
+
+
+def _long(texts: Mapping[bytes, Document], longest: int | None) -> set[bytes]:
+    return {hash for hash, document in texts.items() if longest is not None and _length(document) > longest}
 
 
 def passages_of(embedder: Embedder, documents: Sequence[Document]) -> list[list[Passage]]:

@@ -70,6 +70,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     skipped: int = 0  # queries that no document answers: nothing can be measured on them
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # ids of answers that are not in the collection asked: they count as not found
 
     def table(self) -> dict[str, dict[str, float]]:
         """`{run: {measure or cost: value}}`, in the order given."""

@@ -12,7 +12,7 @@ from ..core.content import content_hash
 from ..core.errors import DataError
 from ..core.types import Cut, Document, Row, Settings
 from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, checked_id
-from .embedding import Embeddings, embed_texts, looked_at_from, passages_of
+from .embedding import Embeddings, embed_texts, embeddings_held, looked_at_from, passages_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -109,12 +109,14 @@ def plan(store: Store, embedder: Embedder, collection: str, documents: Iterable[
     longest = looked_at_from(settings or Settings(None), lambda: embedder)
     for batch in batches(documents, Pace(BATCH_TEXTS)):
         work = _sorted(batch, store.known(collection, [d.id for d in batch]) if exists else {})
+        held = embeddings_held(store, collection, work.contents, longest) if exists else {}
+        new = [document for hash, document in work.contents.items() if hash not in held]
         total = Plan(
             total.texts + len(batch),
             total.unchanged + len(work.same),
             total.empty + work.empty,
-            total.to_embed + len(work.contents),
-            total.tokens + _tokens(embedder, list(work.contents.values()), longest),
+            total.to_embed + len(new),
+            total.tokens + _tokens(embedder, new, longest),
         )
     price = embedder.spec.price
     return replace(total, cost=None if price is None else round(total.tokens * price / 1e6, 6))

@@ -87,6 +87,9 @@ def _print(result: Comparison, as_json: bool) -> None:
     else:
         columns = ["run", *next(iter(table.values()))]
         output.table([[name, *(f"{value:g}" for value in row.values())] for name, row in table.items()], columns)
+    if result.missing:
+        shown = ", ".join(result.missing[:3]) + (", …" if len(result.missing) > 3 else "")
+        click.echo(f"{len(result.missing)} answers are not in the collection and count as not found: {shown}", err=True)
     for each in result.differences:
         if each.measure == SHOWN:
             verdict = "significant" if each.significant else "not significant"

@@ -10,6 +10,9 @@ import click
 from . import options, output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...collection.collection import Collection
     from ...collection.database import Database
     from ...core.types import Hit
 
@@ -68,7 +71,21 @@ def _facets(db: Database, collection: str, given: dict[str, Any]) -> None:
         for field in given["facets"]
         for value, count in chosen.facets(field, where=given["where"]).items()
     ]
+    counted = {row["field"] for row in rows}
+    _name_unknown(chosen, [field for field in given["facets"] if field not in counted])
     output.records(rows, ("field", "value", "count"), as_json=given["as_json"])
+
+
+def _name_unknown(collection: Collection, asked: Iterable[str]) -> None:
+    """Say which fields no item has: a misspelt one finds nothing, and looks like an answer."""
+    first = {field.partition(".")[0].strip('"'): field for field in asked}
+    if not first:
+        return
+    known = collection.fields()
+    for name, field in first.items():
+        if name not in known:
+            there = ", ".join(list(known)[:10]) or "none at all"
+            click.echo(f"no item of {collection.name} has a field {field!r}; there are: {there}", err=True)
 
 
 def _within(db: Database, collection: str, query: str | None, given: dict[str, Any]) -> list[Hit]:
@@ -80,11 +97,16 @@ def _within(db: Database, collection: str, query: str | None, given: dict[str, A
         click.echo(f"{collection} stores no texts, so this searches by meaning alone.", err=True)
     if not combined and given["mode"] is None and chosen.model is None and chosen.has_text():
         click.echo(f"{collection} has no model to embed the question with, so this searches for its words.", err=True)
-    return chosen.search(
+    hits = chosen.search(
         query, given["number"], mode=given["mode"], where=given["where"], prefix=given["prefix"],
         min_score=given["min_score"], plus=given["plus"], minus=given["minus"], like=given["like"], unlike=given["unlike"],
         diversity=given["diversity"], group=given["group"], fts_syntax=given["fts_syntax"],
     )  # fmt: skip
+    if not hits and given["where"]:
+        from ...core.filters import fields, parse
+
+        _name_unknown(chosen, [".".join(each.path) for each in fields(parse(given["where"])) if each.source == "metadata"])
+    return hits
 
 
 def _across(db: Database, collection: str, query: str | None, given: dict[str, Any]) -> list[Hit]:

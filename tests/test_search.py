@@ -141,7 +141,10 @@ def test_min_score_cuts_the_tail(db: Database) -> None:
     assert ids(hits) == ["bread"]
 
 
-@pytest.mark.parametrize("query", ["*", '"', "NEAR(", "the", "😀", "x" * 100_000])
+MEGABYTES = ["x" * 1_000_000, " ".join(f"w{n}" for n in range(150_000)), "the " * 250_000, "😀" * 250_000, "数据库" * 330_000]
+
+
+@pytest.mark.parametrize("query", ["*", '"', "NEAR(", "the of and", "😀", '" OR 1=1 --', "\0", *MEGABYTES])
 def test_odd_queries_have_a_defined_answer(db: Database, query: str) -> None:
     assert len(db.collection("c").search(query, 10)) <= 4
     assert isinstance(db.collection("c").search(query, 10, mode="text"), list)

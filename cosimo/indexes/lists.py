@@ -10,7 +10,7 @@ import numpy as np
 from ..core.errors import DataError
 from . import codes
 from .approximate import Approximate
-from .recall import DEEPEST, SURE, ranks_of_lists
+from .recall import SURE, ranks_of_lists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,8 @@ MOST_LISTS = 1024  # among more centres, finding the nearest takes as long as lo
 PER_CENTRE = 20  # rows of the sample a centre: 40 took twice as long for lists that were no better
 ROUNDS = 5
 SPARE = 1.5  # lists looked through for each that the sample needs
-BLOCK = 16_384  # rows assigned at a time
+BLOCK = 4_096  # rows assigned at a time: 8 MB of scores for 512 lists; 16,384 took half as long again
+DEPTH = 2_048  # candidates looked through: a million rows took 1,000
 
 
 class ListsIndex(Approximate):
@@ -73,7 +74,7 @@ class ListsIndex(Approximate):
         return found
 
     def _tune(self) -> None:
-        depth = int(self.params["rescore"]) or DEEPEST
+        depth = int(self.params["rescore"]) or DEPTH
         if not self.params["nprobe"]:
             centres = self._lists.quantizer.reconstruct_n(0, self._lists.nlist)[:, : self.rows.matrix.shape[1]]
             deepest = ranks_of_lists(self.rows.matrix, centres, self.metric).count_for(SURE)
@@ -100,9 +101,14 @@ def _centres(matrix: Vectors, count: int, *, spherical: bool) -> Vectors:
 
 def homes(rows: Vectors, centres: Vectors, *, l2: bool) -> NDArray[np.int64]:
     """(n,) which centre each row is nearest to."""
-    lengths = np.einsum("ij,ij->i", centres, centres) / 2 if l2 else np.zeros(len(centres), np.float32)
-    blocks = [(rows[at : at + BLOCK] @ centres.T - lengths).argmax(axis=1) for at in range(0, len(rows), BLOCK)]
-    return np.concatenate(blocks)
+    lengths = np.einsum("ij,ij->i", centres, centres) / 2
+    found = np.empty(len(rows), np.int64)
+    for start in range(0, len(rows), BLOCK):
+        scores = rows[start : start + BLOCK] @ centres.T  # (b, dim) @ (dim, lists)
+        if l2:
+            scores -= lengths
+        scores.argmax(axis=1, out=found[start : start + BLOCK])
+    return found
 
 
 def _coarse(centres: Vectors, kind: int) -> Any:

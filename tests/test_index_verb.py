@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -625,7 +627,30 @@ def test_the_command_refuses_what_makes_no_sense(path: Path) -> None:
         run("nothing", "-d", str(path))
 
 
-# -- readers beside a writer
+# -- threads, and readers beside a writer
+
+
+def test_threads_search_while_another_one_writes_and_builds(path: Path) -> None:
+    with cosimo.open(path) as db, ThreadPoolExecutor(3) as threads:
+        notes, done = db.collection("notes"), Event()
+
+        def search(query: np.ndarray) -> int:
+            asked = 0
+            while not done.is_set():
+                is_right(notes.search(query), TABLE, query)
+                asked += 1
+            return asked
+
+        searching = [threads.submit(search, query) for query in QUERIES[:3]]
+        try:
+            for kind in ("lists", "scan", "flat", "auto"):
+                notes.index(kind)
+                notes.add_vectors([f"far{n}" for n in range(600)], np.tile(-QUERIES[:3].sum(axis=0), (600, 1)))
+                notes.delete([f"far{n}" for n in range(600)])
+        finally:
+            done.set()
+        assert all(each.result() > 3 for each in searching)
+
 
 READER = """
 import sys, time, cosimo, numpy as np

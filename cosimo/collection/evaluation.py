@@ -96,6 +96,7 @@ def _made_of(judged: Judged, model: str, precision: str | None, passages: bool) 
     with open(":memory:") as db:
         collection = db.collection(judged.name, model=model, precision=precision)
         collection.add(judged.documents(), passages=passages)
+        collection.index("flat")  # exact: what is measured is models and modes
         yield collection
 
 

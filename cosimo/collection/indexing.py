@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ..core.errors import Error
+from ..core.errors import Error, NotFound
 from ..core.progress import note
 from ..core.types import IndexChoice
 
@@ -143,6 +143,8 @@ class Indexing:
             if self._due(settings, closing):
                 self._of(settings).merge()
                 self._written, self._looked, self._seconds = 0, 0, 0.0
+        except NotFound:  # another program has dropped the collection
+            return
         except (Error, OSError, MemoryError) as error:
             _warn(f"the index of '{self._name}' was not built: {str(error) or 'not enough memory'}")
 

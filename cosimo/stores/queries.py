@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.content import storable
@@ -12,13 +12,12 @@ from ..core.errors import DataError, Locked, StoreError
 from ..core.terms import fts_expression, match_expression
 from . import changes, fulltext, passages, places, where, write
 from .rows import ROW_COLUMNS, chunks, known_metadata, row_of
+from .transactions import Transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..core.filters import Filter
-    from ..core.sqlite import File
     from ..core.types import Cut, Numbers, Row, Span, Vector
     from . import catalog, schema
 
@@ -27,31 +26,16 @@ T = TypeVar("T")
 REMEMBERED = 32  # filters whose rows are kept until the file changes: asking SQLite again takes 50 ms on 100,000 rows
 
 
-class Queries(ABC):
+class Queries(Transactions):
     """The part of `SQLiteStore` that answers questions about rows."""
 
-    _file: File
+    @cached_property
+    def _allowed(self) -> OrderedDict[tuple[str, int, Filter], Numbers]:
+        """Numbers that passed a filter, by collection and version."""
+        return OrderedDict()
 
-    def __init__(self) -> None:
-        self._facts: dict[tuple[str, ...], Any] = {}  # what is so until the file changes
-        self._allowed: OrderedDict[tuple[str, int, Filter], Numbers] = OrderedDict()
-
-    @abstractmethod
-    def _collection(self, collection: str) -> AbstractContextManager[tuple[schema.State, catalog.Entry]]:
-        """A snapshot, and one collection in it."""
-
-    @abstractmethod
-    def _fact(self, key: tuple[str, ...], find: Callable[[], T]) -> T:
-        """Something that is so as long as the file is not changed. Inside a snapshot."""
-
-    @abstractmethod
-    def _writing_to(self, collection: str) -> AbstractContextManager[catalog.Entry]:
-        """A transaction, and the collection it writes to."""
-
-    @property
-    @abstractmethod
-    def read_only(self) -> bool:
-        """True where nothing can be written."""
+    def _forget_undone(self) -> None:
+        self._allowed.clear()
 
     def _among(self, sql: str, column: str, entry: catalog.Entry, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         """Rows of a query on one collection whose `column` is among the values. Call inside a transaction."""

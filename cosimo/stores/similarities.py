@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from ..core.content import storable
@@ -10,29 +9,17 @@ from ..core.errors import StoreError
 from ..core.types import Listed, Similarity
 from . import schema
 from .rows import CHUNK, chunks
+from .transactions import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
-    from ..core.sqlite import File
-    from . import catalog
 
 SINCE = schema.OURS["cosimo_similarities"]  # versions of a file below have no such tables
 
 
-class Similarities(ABC):
+class Similarities(Transactions):
     """The part of `SQLiteStore` that keeps lists of related items."""
-
-    _file: File
-
-    @abstractmethod
-    def _collection(self, collection: str) -> AbstractContextManager[tuple[schema.State, catalog.Entry]]:
-        """A snapshot, and one collection in it."""
-
-    @abstractmethod
-    def _writing_to(self, collection: str) -> AbstractContextManager[catalog.Entry]:
-        """A transaction, and the collection it writes to."""
 
     def listed(self, collection: str) -> Listed | None:
         """Up to which version of `changes` the lists are known, and how long they are; None where there are none."""

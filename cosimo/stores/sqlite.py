@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from ..core import config
 from ..core.content import storable
-from ..core.sqlite import File
 from ..core.types import CollectionInfo, Known, Row, Settings
-from . import audit, catalog, changes, schema, write
+from . import audit, catalog, changes, write
 from .indexes import Indexes
 from .rows import ROW_COLUMNS, batches, chunks, known_metadata, row_of
 from .similarities import Similarities
+from .swap import Swap
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..core.types import Change, Document, Finding, Vector
 
-T = TypeVar("T")
-
 KEPT = 10_000  # ids that `prune` takes from its caller at a time
+_temporary = count()
 
 
-class SQLiteStore(Indexes, Similarities):
+class SQLiteStore(Indexes, Similarities, Swap):
     """Rows in one SQLite file: `llm`'s tables, ours beside them. Fulfils `Store`.
 
     Reading changes nothing in a file that another program wrote; our tables, triggers and the write-ahead log come with
@@ -45,126 +42,6 @@ class SQLiteStore(Indexes, Similarities):
     Corrupt : it is no SQLite database, damaged, or from a newer cosimo (which may still be read)
     Locked : another program was writing for longer than `busy_timeout`
     """
-
-    def __init__(
-        self,
-        address: str | os.PathLike[str],
-        *,
-        read_only: bool = False,
-        busy_timeout: float = config.BUSY_TIMEOUT,
-        create: bool = True,
-    ) -> None:
-        super().__init__()
-        self._file = File(address, read_only=read_only, busy_timeout=busy_timeout, create=create)
-        self._state: schema.State | None = None  # what the file held when last looked at
-        self._stamp: int | None = None  # PRAGMA data_version then: other connections' commits change it
-        self._readers = self._writers = 0  # how deep in snapshots and transactions we are
-        self._told = self._undone = 0  # the latest version told inside a transaction; the same, once that was rolled back
-        self._ready = False  # prepared for writing, as of self._state
-        self._begun = False  # write-ahead log asked for
-        self._temporary = count()
-
-    def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        self._file.close()
-
-    def __enter__(self) -> SQLiteStore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def read_only(self) -> bool:
-        """True where nothing can be written: asked for, or the file or its folder does not allow it."""
-        return self._file.read_only
-
-    # --- transactions ----------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def atomic(self) -> Iterator[None]:
-        """All writes inside are stored, or none; nests. No other program can write meanwhile."""
-        with self._writing():
-            yield
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """All reads inside see one state of the file, whatever other programs commit; nests. Write outside of it."""
-        with self._reading():
-            yield
-
-    @contextmanager
-    def _reading(self) -> Iterator[schema.State]:
-        """One snapshot of the file, and what it holds; looked at again whenever some program changed it."""
-        with self._file.snapshot():
-            if self._state is None or not self._readers:
-                self._look()
-            assert self._state is not None
-            self._readers += 1
-            try:
-                yield self._state
-            finally:
-                self._readers -= 1
-
-    def _look(self) -> None:
-        """Forget what is no longer so."""
-        stamp = self._file.value("PRAGMA data_version")
-        if stamp == self._stamp and self._state is not None:
-            return
-        self._stamp = stamp
-        self._facts.clear()
-        if self._state is None or self._state.stamp != self._file.value("PRAGMA schema_version"):
-            self._state, self._ready = schema.inspect(self._file), False
-
-    @contextmanager
-    def _writing(self) -> Iterator[schema.State]:
-        """One transaction; the first, and the first after another program changed the schema, prepares the file."""
-        with self._file.lock:
-            if not self._begun:
-                self._file.begin_writing()
-                self._begun = True
-            self._writers += 1
-            self._stamp = None  # our own writes change no stamp
-            try:
-                with self._file.atomic(), self._reading() as state:
-                    if not self._ready:
-                        state = self._state = schema.prepare(self._file, state)
-                        self._ready = True
-                    if self._undone:  # whoever took over what was undone must not take the next versions for those
-                        self._file.execute(f"UPDATE cosimo_state SET floor = max({schema.NEXT}, ?)", (self._undone + 1,))
-                        self._undone = 0
-                    yield state
-            except BaseException:
-                self._undone, self._told = max(self._undone, self._told), 0
-                self._state = None  # what was prepared may have been undone
-                self._allowed.clear()  # the next write gets the version that was undone, with other rows
-                raise
-            finally:
-                self._writers -= 1
-                self._stamp = None
-                if not self._writers:
-                    self._told = 0
-
-    def _fact(self, key: tuple[str, ...], find: Callable[[], T]) -> T:
-        """Something that is so as long as the file is not changed, found once: most searches ask of a file that rests."""
-        if self._writers:
-            return find()
-        if key not in self._facts:
-            self._facts[key] = find()
-        found: T = self._facts[key]
-        return found
-
-    @contextmanager
-    def _collection(self, collection: str) -> Iterator[tuple[schema.State, catalog.Entry]]:
-        """A snapshot, and one collection in it."""
-        with self._reading() as state:
-            yield state, self._fact(("entry", collection), lambda: catalog.find(self._file, state, collection))
-
-    @contextmanager
-    def _writing_to(self, collection: str) -> Iterator[catalog.Entry]:
-        """A transaction, and the collection it writes to."""
-        with self._writing() as state:
-            yield catalog.find(self._file, state, collection)
 
     # --- collections -----------------------------------------------------------------------------------------------
 
@@ -281,7 +158,7 @@ class SQLiteStore(Indexes, Similarities):
         with self._collection(collection) as (state, _):
             if not state.version:
                 return []
-        table = f"cosimo_keep_{next(self._temporary)}"
+        table = f"cosimo_keep_{next(_temporary)}"
         self._file.execute(f"CREATE TEMP TABLE {table} (id TEXT PRIMARY KEY) WITHOUT ROWID")
         try:
             for chunk in chunks(keep, KEPT):

@@ -34,7 +34,7 @@ def entries(file: File, state: State, where: str = "ORDER BY c.name", parameters
     ours = "(SELECT settings FROM cosimo_collections s WHERE s.collection_id = c.id AND s.model IS c.model)"
     dim = "(SELECT length(embedding) / 4 FROM embeddings e WHERE e.collection_id = c.id LIMIT 1)"
     sql = f"SELECT c.id, c.name, c.model, {dim}, {ours if state.version else 'NULL'} FROM collections c {where}"
-    return [Entry(number, str(name), _settings(*rest)) for number, name, *rest in file.rows(sql, parameters)]
+    return [Entry(number, str(name), settings_of(*rest)) for number, name, *rest in file.rows(sql, parameters)]
 
 
 def find(file: File, state: State, collection: str) -> Entry:
@@ -79,20 +79,16 @@ def configure(file: File, entry: Entry, settings: Settings) -> None:
     """Replace what the file remembers about a collection; indexes of vectors of another length start afresh."""
     if entry.settings.dim not in (None, settings.dim):
         file.execute(f"UPDATE cosimo_state SET floor = {schema.NEXT}")
-    kept = {
-        "dim": settings.dim,
-        "revision": settings.revision,
-        "prompts": dict(settings.prompts),
-        "pooling": settings.pooling,
-        "normalized": settings.normalized,
-        "window": settings.window,
-        "passages": settings.passages,
-    }
+    remember(file, entry.number, settings)
+
+
+def remember(file: File, number: int, settings: Settings) -> None:
+    """Write down what made a collection; whoever follows its changes is told of none."""
     # NULL where there is no model: `llm` lists that as None, and says so when asked to search by text
-    file.execute("UPDATE collections SET model = ?1 WHERE id = ?2 AND model IS NOT ?1", (settings.model, entry.number))
+    file.execute("UPDATE collections SET model = ?1 WHERE id = ?2 AND model IS NOT ?1", (settings.model, number))
     file.execute(
         "INSERT OR REPLACE INTO cosimo_collections (collection_id, model, settings) VALUES (?, ?, ?)",
-        (entry.number, settings.model, json.dumps(kept)),
+        (number, settings.model, settings_json(settings)),
     )
 
 
@@ -108,7 +104,22 @@ def drop(file: File, number: int) -> int:
     return gone
 
 
-def _settings(model: str | None, dim: int | None, stored: str | None) -> Settings:
+def settings_json(settings: Settings) -> str:
+    """What is kept of settings beside the model's name; `settings_of` reads it."""
+    kept = {
+        "dim": settings.dim,
+        "revision": settings.revision,
+        "prompts": dict(settings.prompts),
+        "pooling": settings.pooling,
+        "normalized": settings.normalized,
+        "window": settings.window,
+        "passages": settings.passages,
+    }
+    return json.dumps(kept)
+
+
+def settings_of(model: str | None, dim: int | None, stored: str | None) -> Settings:
+    """The settings that `settings_json` wrote; of a collection of another program what the file says."""
     kept = known_metadata(stored)
     if kept is None:  # another program's collection: the file says no more than this
         return Settings(model=model or None, dim=dim or None)

@@ -305,7 +305,7 @@ def test_weights_cut_short_are_refused(tmp_path: Path, home: Path, by: str) -> N
 def test_what_only_sentence_transformers_runs_names_it(tmp_path: Path, home: Path, name: str, content: object) -> None:
     folder = tiny.folder(tmp_path / "m")
     tiny.write(folder, name, content)
-    with pytest.raises(ConfigError, match="pip install sentence-transformers"):
+    with pytest.raises(ConfigError, match="pip install 'cosimo\\[st\\]'"):
         exact(folder)
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..core import config, registry
-from ..core.errors import CollectionError, ConfigError, NotFound, StoreError, UnreadableSource
+from ..core.errors import CollectionError, NotFound, StoreError, UnreadableSource
 from .arguments import AS_STORED, Given, Where
 from .collection import Collection
 from .indexing import Indexing
+from .models import load_embedder as load_embedder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..core.types import CollectionInfo, Content, Embedder, Finding, Hit, Mode, Role, Store, Vectors
     from ..sources.source import Source
+    from .models import Cache
 
 
 def open(
@@ -27,6 +29,7 @@ def open(
     read_only: bool = False,
     create: bool = True,
     busy_timeout: float = config.BUSY_TIMEOUT,
+    cache: Cache = None,
 ) -> Database:
     """Open a database: a path to a SQLite file, by default the user's own (`$COSIMO_DB`).
 
@@ -35,6 +38,8 @@ def open(
     read_only : nothing is ever written, not even our own tables
     create : False refuses a file that is not there
     busy_timeout : seconds to wait for another writer
+    cache : where vectors are kept so that no text is paid for twice. None: in the user's own file, for models with a price or
+        a network (`$COSIMO_CACHE`); True, for every model; False, nowhere; any `MutableMapping[str, bytes]`, there
 
     Raises
     ------
@@ -44,7 +49,7 @@ def open(
         raise StoreError(f"a database is opened by its path or address, not {address!r}; give a string or a Path")
     path = str(address) if address is not None else str(_own_file(create and not read_only))
     store = registry.store_class(path)(path, read_only=read_only, create=create, busy_timeout=busy_timeout)
-    return Database(store, path)
+    return Database(store, path, cache=cache)
 
 
 def embed(contents: Content | Sequence[Content], *, model: str | None = None, role: Role = "document") -> Vectors:
@@ -118,22 +123,6 @@ def _path(source: str | Path | BinaryIO) -> Path:
     return Path(source).expanduser()
 
 
-def load_embedder(model: str, *, precision: str | None = None) -> Embedder:
-    """The embedder behind a model's name.
-
-    Raises
-    ------
-    ModelNotFound : no such model, or its weights are not here and cannot be fetched
-    ConfigError : a precision for a model that is not local
-    """
-    adapter, rest = registry.embedder_class(model)
-    options = {"precision": precision} if precision else {}
-    if precision and registry.split(model)[0] != "local":
-        raise ConfigError(f"a precision can be chosen for local models alone, which '{model}' is not; leave it out")
-    embedder: Embedder = adapter(rest, **options)
-    return embedder
-
-
 def _own_file(create: bool) -> Path:
     path = config.database_path()
     if create:
@@ -157,9 +146,10 @@ def make_folder(folder: Path) -> None:
 class Database:
     """Collections in one database. Use it as a context manager, or close it."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store, name: str, *, cache: Cache = None) -> None:
         self.store = store
         self.name = name
+        self._cache = cache
         self._embedders: dict[tuple[str, str | None], Embedder] = {}
         self._indexings: dict[tuple[str, bool], Indexing] = {}
 
@@ -256,7 +246,7 @@ class Database:
         """The embedder of a model, loaded once for all collections."""
         key = (model, precision)
         if key not in self._embedders:
-            self._embedders[key] = load_embedder(model, precision=precision)
+            self._embedders[key] = load_embedder(model, precision=precision, cache=self._cache)
         return self._embedders[key]
 
     def indexing(self, name: str, *, whole: bool = False) -> Indexing:

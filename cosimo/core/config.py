@@ -1,8 +1,9 @@
-"""Config: the only reader of the environment and of default paths. Answers questions; makes no folder unasked, imports no adapter."""
+"""Config: the only reader of the environment and of default paths. Answers questions; creates nothing, imports no adapter."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 APP = "cosimo"
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another
+CACHE_LIMIT = "2GB"  # of computed vectors: 1.2 million of 384 numbers
 
 
 def _folder(kind: str) -> Path:
@@ -45,6 +47,52 @@ def models_dir() -> Path:
 def compiled_dir() -> Path:
     """Where compiled models are kept: derived, can be deleted at any time."""
     return _folder("cache") / "compiled"
+
+
+def cache_path() -> Path:
+    """Where computed vectors are kept, for models with a price or a network: `$COSIMO_CACHE_PATH`, else the user's cache."""
+    named = os.environ.get("COSIMO_CACHE_PATH")
+    return Path(named).expanduser() if named else own_cache_path()
+
+
+def own_cache_path() -> Path:
+    """Where they are kept unless the user says otherwise. The number is the file's format: an older cosimo has its own."""
+    return _folder("cache") / "vectors-1.db"
+
+
+def cache_wanted() -> bool | None:
+    """`$COSIMO_CACHE`: on for every model, off for every model; None where it says nothing and the kind of model decides.
+
+    Raises
+    ------
+    ConfigError : another word
+    """
+    word = os.environ.get("COSIMO_CACHE", "").strip().lower()
+    if word in ("on", "1", "true", "yes"):
+        return True
+    if word in ("off", "0", "false", "no"):
+        return False
+    if word:
+        raise ConfigError(f"COSIMO_CACHE must be on or off, not '{word}'; where the file is, COSIMO_CACHE_PATH says")
+    return None
+
+
+def cache_limit() -> int:
+    """`$COSIMO_CACHE_SIZE`: bytes that the file may take (`500MB`, `2GB`) before what was used longest ago goes."""
+    return size_of(os.environ.get("COSIMO_CACHE_SIZE") or CACHE_LIMIT, "COSIMO_CACHE_SIZE")
+
+
+def size_of(text: str, name: str) -> int:
+    """`500MB`, `2GB` or a number of bytes → bytes.
+
+    Raises
+    ------
+    ConfigError : `name` is given something else
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *([kMGT]?)i?B?", text.strip(), re.IGNORECASE | re.ASCII)
+    if not found or len(found[1]) > 15:
+        raise ConfigError(f"{name} must be a size such as 500MB or 2GB, not '{text}'")
+    return int(float(found[1]) * 1000 ** " kmgt".index(found[2].lower() or " "))
 
 
 def _default_model_file() -> Path:

@@ -11,12 +11,25 @@ from .errors import MissingExtra, ModelNotFound, StoreError
 EMBEDDERS = {  # prefix of a model's name → class, called with the rest of the name
     "local": "cosimo.embedders.local:LocalEmbedder",
     "fake": "cosimo.embedders.fake:FakeEmbedder",
+    "st": "cosimo.embedders.sentence_transformers:SentenceTransformersEmbedder",
+    "static": "cosimo.embedders.static:StaticEmbedder",
+    "litellm": "cosimo.embedders.litellm:LiteLLMEmbedder",
+    "langchain": "cosimo.embedders.langchain:LangChainEmbedder",
+    "llm": "cosimo.embedders.llm:LLMEmbedder",
 }
+GROUP = "cosimo.embedders"  # of entry points, by which other packages add a prefix and its class
+LOCAL = frozenset({"local", "fake", "st", "static"})  # computed here: no price, no network
+PRECISE = frozenset({"local", "st"})  # whose arithmetic can be chosen
 STORES = {  # scheme of a database's address → class, called with the address
     "sqlite": "cosimo.stores.sqlite:SQLiteStore",
 }
 EXTRAS = {  # package that an adapter imports → the extra that installs it
     "pyarrow": "parquet",
+    "sentence_transformers": "st",
+    "torch": "st",
+    "litellm": "litellm",
+    "langchain_core": "langchain",
+    "llm": "llm",
 }
 HUB_OWNER = "sentence-transformers"  # whose models the world writes without an owner
 
@@ -39,6 +52,8 @@ def missing(package: str) -> MissingExtra:
 
 def canonical(name: str) -> str:
     """The id by which other programs know a model: `all-MiniLM-L6-v2` is `sentence-transformers/all-MiniLM-L6-v2`."""
+    if name.startswith("st:"):  # which runtime computes a model is no part of what it is
+        return canonical(name[3:])
     if "/" in name or ":" in name or "\\" in name or Path(name).is_dir():
         return name
     return f"{HUB_OWNER}/{name}"
@@ -51,6 +66,8 @@ def split(name: str) -> tuple[str, str]:
     prefix, colon, rest = name.partition(":")
     if colon and prefix in EMBEDDERS:
         return prefix, rest
+    if colon and prefix in _plugged_in():
+        return prefix, rest
     if colon and len(prefix) > 1 and not Path(name).exists() and "/" not in prefix:  # len 1: a Windows drive
         raise ModelNotFound(f"no kind of model is called '{prefix}:'; known kinds: {', '.join(sorted(EMBEDDERS))}")
     return "local", name
@@ -59,7 +76,24 @@ def split(name: str) -> tuple[str, str]:
 def embedder_class(name: str) -> tuple[Any, str]:
     """The class that runs a model, and the name to hand it."""
     adapter, rest = split(name)
-    return load(EMBEDDERS[adapter]), rest
+    return embedder(adapter), rest
+
+
+def embedder(adapter: str) -> Any:
+    """The class behind a prefix, our own or of a package that says so in its entry points.
+
+    Raises
+    ------
+    MissingExtra : it imports a package that is not installed
+    """
+    return load(EMBEDDERS[adapter] if adapter in EMBEDDERS else _plugged_in()[adapter])
+
+
+def _plugged_in() -> dict[str, str]:
+    """Prefix → `module:name`, of the packages installed beside ours. No name of ours can be taken."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point.value for point in entry_points(group=GROUP) if point.name not in EMBEDDERS}
 
 
 def store_class(address: str) -> Any:

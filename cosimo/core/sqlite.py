@@ -37,6 +37,7 @@ class File:
     read_only : never write, not even to create
     busy_timeout : seconds to wait for another program's transaction
     create : make the file if it does not exist
+    page_size : bytes, of a file that is new
 
     Raises
     ------
@@ -52,11 +53,13 @@ class File:
         read_only: bool = False,
         busy_timeout: float = config.BUSY_TIMEOUT,
         create: bool = True,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         text = os.fspath(address).removeprefix("sqlite:///").removeprefix("sqlite://")
         self.path = None if text == MEMORY else Path(text).expanduser()
         self.name = MEMORY if self.path is None else str(self.path)
         self.busy_timeout = busy_timeout
+        self.page_size = page_size
         self.read_only = read_only or not self._writable()
         self.lock = threading.RLock()
         self._connection = self._opened(create)
@@ -239,7 +242,7 @@ class File:
             if self._in_transaction():  # the mode cannot change now; writing works in any
                 return
             if not self.value("PRAGMA page_count"):
-                self.execute(f"PRAGMA page_size={PAGE_SIZE}")
+                self.execute(f"PRAGMA page_size={self.page_size}")
             try:
                 mode = self.value("PRAGMA journal_mode=wal")
             except Locked:  # somebody is reading in the old mode; it works as well, only readers wait

@@ -24,8 +24,12 @@ _OLD_POOLINGS = {  # in the order in which several are joined
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-ELSEWHERE = "run it with the package that does: pip install sentence-transformers"
+ELSEWHERE = "run it with the package that does: pip install 'cosimo[st]'"
 _ROLES = {"query": ("query",), "document": ("document", "passage", "corpus")}  # the names that prompts go by
+
+
+class Elsewhere(ConfigError):
+    """Not a model for our runtime; sentence-transformers may run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def read(folder: Path) -> Recipe:
     config = _json(folder / "config.json")
     width, heads = config.get("hidden_size"), config.get("num_attention_heads", 1)
     if not isinstance(width, int):
-        raise ConfigError(f"{folder / 'config.json'} names no hidden_size: not a model of this kind; {ELSEWHERE}")
+        raise Elsewhere(f"{folder / 'config.json'} names no hidden_size: not a model of this kind; {ELSEWHERE}")
     if not isinstance(heads, int) or heads < 1 or width % heads:
         raise ConfigError(f"{folder / 'config.json'} divides {width} numbers among {heads} heads; fetch the model again")
     pooling, dense, normalized = _modules(folder)
@@ -110,7 +114,7 @@ def _weights(folder: Path, config: Mapping[str, Any]) -> Path:
         return onnx
     if kind in GRAPHS and not ours.is_file():
         raise ModelNotFound(f"{folder} holds neither {WEIGHTS} nor {ONNX}; {ELSEWHERE}")
-    raise ConfigError(f"{folder.name} is of the kind '{kind}', which cosimo does not run itself; {ELSEWHERE}")
+    raise Elsewhere(f"{folder.name} is of the kind '{kind}', which cosimo does not run itself; {ELSEWHERE}")
 
 
 def _window(folder: Path, config: Mapping[str, Any], body: Mapping[str, Any]) -> int:
@@ -145,9 +149,9 @@ def _modules(folder: Path) -> tuple[tuple[str, ...], tuple[Dense, ...], bool]:
         elif kind == "Dense":
             dense.append(_dense(where))
         elif (kind, place) != ("Transformer", 0) and (kind, place) != ("Normalize", len(modules) - 1):
-            raise ConfigError(f"{folder.name} has a layer '{kind}' at place {place}, which cosimo does not run; {ELSEWHERE}")
+            raise Elsewhere(f"{folder.name} has a layer '{kind}' at place {place}, which cosimo does not run; {ELSEWHERE}")
     if not pooling:
-        raise ConfigError(f"{path} names no pooling, so this model gives no sentence vectors; {ELSEWHERE}")
+        raise Elsewhere(f"{path} names no pooling, so this model gives no sentence vectors; {ELSEWHERE}")
     return pooling, tuple(dense), modules[-1][0] == "Normalize"
 
 
@@ -163,9 +167,9 @@ def _pooling(where: Path) -> tuple[str, ...]:
     chosen = (named,) if isinstance(named, str) else tuple(named)
     for name in chosen:
         if name not in POOLINGS:
-            raise ConfigError(f"{where.parent.name} pools by '{name}', which cosimo does not do; {ELSEWHERE}")
+            raise Elsewhere(f"{where.parent.name} pools by '{name}', which cosimo does not do; {ELSEWHERE}")
     if config.get("include_prompt", True) is False:
-        raise ConfigError(f"{where.parent.name} leaves the prompt out when pooling, which cosimo does not do; {ELSEWHERE}")
+        raise Elsewhere(f"{where.parent.name} leaves the prompt out when pooling, which cosimo does not do; {ELSEWHERE}")
     return chosen or ("mean",)
 
 
@@ -177,7 +181,7 @@ def _dense(where: Path) -> Dense:
     config = _json(where / "config.json")
     activation = str(config.get("activation_function", "Identity")).rpartition(".")[2]
     if activation not in ("Identity", "Tanh", "ReLU", "GELU") or not (where / WEIGHTS).is_file():
-        raise ConfigError(f"{where} is a dense layer that cosimo cannot run ({activation}); {ELSEWHERE}")
+        raise Elsewhere(f"{where} is a dense layer that cosimo cannot run ({activation}); {ELSEWHERE}")
     return Dense(where, activation, int(config["out_features"]))
 
 

@@ -22,7 +22,7 @@ from ..core import config
 from ..core.errors import ConfigError, ModelNotFound
 from ..core.registry import canonical
 from . import catalog
-from .recipe import ONNX, WEIGHTS
+from .recipe import ELSEWHERE, ONNX, WEIGHTS, Elsewhere
 
 PARTIAL = ".partial-"  # downloads that are not finished; never looked into
 _STALE = 86_400.0  # seconds after which one is a leftover of a process that died
@@ -82,6 +82,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     Raises
     ------
     ModelNotFound : no such model, or no network; the message says where to put the files
+    Elsewhere : the model is there, in files that only another package reads
     ConfigError : files that are not the published ones (they are removed), or a disk that cannot be written
     """
     with contextlib.suppress(ModelNotFound):
@@ -171,19 +172,22 @@ def _download(name: str, work: Path, folder: Path, *, progress: bool) -> None:
     from . import download  # not at the top: it takes 15 ms of a start that fetches nothing
 
     entry = catalog.entry(name)
-    reasons = []
+    reasons, incomplete = [], False
     for source in download.sources(name, entry):
         try:
             source.fetch(work, progress=progress)
             if _complete(work):
                 _verify(work, entry)
                 return
+            incomplete = True
             reasons.append(f"{source.title}: no config.json, tokenizer.json and {WEIGHTS}")
         except download.Unavailable as error:
             reasons.append(f"{source.title}: {error}")
         _empty(work)
     hint = f"put its files (config.json, tokenizer.json, {WEIGHTS}, modules.json, 1_Pooling/config.json) into {folder}"
     why = "; ".join(reasons) or "no network was allowed"
+    if incomplete:
+        raise Elsewhere(f"{name} has other files than cosimo's own runtime reads ({why}); {ELSEWHERE}")
     raise ModelNotFound(f"{name} could not be fetched ({why}); {hint}")
 
 

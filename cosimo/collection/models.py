@@ -1,0 +1,83 @@
+"""Models: a model's name → its embedder: of our runtime or another, its vectors cut to length, with the cache around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..core import config, registry
+from ..core.errors import ConfigError, MissingExtra
+
+if TYPE_CHECKING:
+    from ..core.types import Embedder
+
+# None: as `$COSIMO_CACHE` says, else for models with a price or a network; True, False: always, never; a mapping: kept there;
+# LangChain's files: the user's own cache, and these are looked into where it has nothing
+Cache: TypeAlias = bool | MutableMapping[str, bytes] | Any
+
+_LENGTH = re.compile(r"(?P<name>.+)@(?P<dim>[1-9]\d{0,4})")
+
+
+def load_embedder(model: str, *, precision: str | None = None, cache: Cache = None) -> Embedder:
+    """The embedder behind a model's name.
+
+    Parameters
+    ----------
+    model : as the world writes it; `@256` at the end asks for vectors of that length
+    cache : None as usual, True or False, or a mapping to keep vectors in
+
+    Raises
+    ------
+    ModelNotFound : no such model, or its weights are not here and cannot be fetched
+    MissingExtra : it needs a package that is not installed
+    ConfigError : a precision for a model that is not computed here
+    """
+    adapter, rest = registry.split(model)
+    if precision and adapter not in registry.PRECISE:
+        raise ConfigError(f"a precision can be chosen for local models alone, which '{model}' is not; leave it out")
+    dim = None
+    if adapter in registry.LOCAL and not Path(rest).exists() and (found := _LENGTH.fullmatch(rest)):
+        rest, dim = found["name"], int(found["dim"])
+    embedder = _loaded(adapter, rest, precision)
+    if dim is not None:
+        from ..embedders.shortened import Shortened
+
+        embedder = Shortened(embedder, dim)
+    return _cached(embedder, adapter, precision, cache)
+
+
+def _loaded(adapter: str, rest: str, precision: str | None) -> Embedder:
+    options = {"precision": precision} if precision else {}
+    embedder: Embedder
+    if adapter != "local":
+        embedder = registry.embedder(adapter)(rest, **options)
+        return embedder
+    from ..embedders.recipe import Elsewhere
+
+    try:
+        embedder = registry.embedder(adapter)(rest, **options)
+    except Elsewhere as error:
+        try:
+            embedder = registry.embedder("st")(rest, **options)
+        except MissingExtra:
+            raise MissingExtra(str(error)) from error
+    return embedder
+
+
+def _cached(embedder: Embedder, adapter: str, precision: str | None, cache: Cache) -> Embedder:
+    """The embedder with a cache around it, where there is to be one."""
+    if cache is None:
+        wanted = config.cache_wanted()
+        cache = adapter not in registry.LOCAL if wanted is None else wanted
+    if cache is False:
+        return embedder
+    from ..embedders.cache import CachedEmbedder, user_cache
+
+    provider = adapter
+    if adapter in registry.PRECISE:
+        provider = f"{adapter} {precision or config.precision()}"
+    if isinstance(cache, MutableMapping):
+        return CachedEmbedder(embedder, cache, provider=provider)
+    return CachedEmbedder(embedder, user_cache(), provider=provider, older=None if cache is True else cache)

@@ -18,6 +18,14 @@ def data() -> Path:
     return DATA
 
 
+@pytest.fixture(autouse=True)
+def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test computes is computed; tests of the cache turn it on."""
+    monkeypatch.setenv("COSIMO_CACHE", "off")
+    for name in ("COSIMO_CACHE_PATH", "COSIMO_CACHE_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh home: no database, no settings, no weights of the user's are seen or touched."""

@@ -17,7 +17,10 @@ FLOORS = {
     "testing": 5, "__init__": 6, "__main__": 6,
 }  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = ("openvino", "tokenizers", "huggingface_hub", "tqdm", "torch", "pyarrow", "charset_normalizer", "numpy", "pathspec")
+HEAVY = (
+    "httpx2", "openvino", "tokenizers", "huggingface_hub", "tqdm", "torch", "pyarrow", "charset_normalizer", "numpy",
+    "pathspec",
+)  # fmt: skip
 
 
 def parts_of(path: Path) -> list[str]:

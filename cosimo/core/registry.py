@@ -5,12 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from . import config
 from .errors import MissingExtra, ModelNotFound, StoreError
 
 EMBEDDERS = {  # prefix of a model's name → class, called with the rest of the name
     "local": "cosimo.embedders.local:LocalEmbedder",
     "fake": "cosimo.embedders.fake:FakeEmbedder",
+    "http": "cosimo.embedders.http:HTTPEmbedder",  # called with the whole name: an address, or a provider below
     "st": "cosimo.embedders.sentence_transformers:SentenceTransformersEmbedder",
     "static": "cosimo.embedders.static:StaticEmbedder",
     "litellm": "cosimo.embedders.litellm:LiteLLMEmbedder",
@@ -20,6 +23,20 @@ EMBEDDERS = {  # prefix of a model's name → class, called with the rest of the
 GROUP = "cosimo.embedders"  # of entry points, by which other packages add a prefix and its class
 LOCAL = frozenset({"local", "fake", "st", "static"})  # computed here: no price, no network
 PRECISE = frozenset({"local", "st"})  # whose arithmetic can be chosen
+HTTP = frozenset({  # the providers of embedders/providers.toml, which a test holds against it
+    "azure", "baichuan", "cohere", "dashscope", "databricks", "deepinfra", "edenai", "fireworks", "gemini", "infinity", "jina",
+    "llama.cpp", "llamafile", "lmstudio", "localai", "mistral", "nemo", "ollama", "openai", "openrouter", "qianfan",
+    "sambanova", "siliconflow", "solar", "tei", "together", "vllm", "volcano", "voyage", "xinference", "zhipu",
+})  # fmt: skip
+SERVED = {  # the ids by which `llm` knows models of its own, and stores them → how they are spelled here
+    "text-embedding-ada-002": "openai:text-embedding-ada-002",
+    "text-embedding-3-small": "openai:text-embedding-3-small",
+    "text-embedding-3-small-512": "openai:text-embedding-3-small@512",
+    "text-embedding-3-large": "openai:text-embedding-3-large",
+    "text-embedding-3-large-256": "openai:text-embedding-3-large@256",
+    "text-embedding-3-large-1024": "openai:text-embedding-3-large@1024",
+}
+_IDS = {spelling: id for id, spelling in SERVED.items()}
 STORES = {  # scheme of a database's address → class, called with the address
     "sqlite": "cosimo.stores.sqlite:SQLiteStore",
 }
@@ -51,25 +68,55 @@ def missing(package: str) -> MissingExtra:
 
 
 def canonical(name: str) -> str:
-    """The id by which other programs know a model: `all-MiniLM-L6-v2` is `sentence-transformers/all-MiniLM-L6-v2`."""
+    """The id by which other programs know a model: `all-MiniLM-L6-v2` is `sentence-transformers/all-MiniLM-L6-v2`.
+
+    One address has one spelling: `http://Host/#m` is `http://host/v1#m`.
+    """
+    if name in _IDS or name in SERVED:
+        return _IDS.get(name, name)
     if name.startswith("st:"):  # which runtime computes a model is no part of what it is
         return canonical(name[3:])
+    if name.startswith(("http://", "https://")):
+        return _canonical_address(name)
     if "/" in name or ":" in name or "\\" in name or Path(name).is_dir():
         return name
     return f"{HUB_OWNER}/{name}"
 
 
+def _canonical_address(name: str) -> str:
+    address, mark, model = name.partition("#")
+    try:
+        parts = urlsplit(address)
+        default = parts.port in (80 if parts.scheme == "http" else 443, None)
+    except ValueError:  # not an address: whoever goes there says so
+        return name
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+    user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    path = parts.path.rstrip("/").removesuffix("/embeddings") or "/v1"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{user}{host}{'' if default else f':{parts.port}'}{path}{query}{mark}{model}"
+
+
 def split(name: str) -> tuple[str, str]:
-    """A model's name as (adapter, rest): `fake:256` → ("fake", "256"); names without a prefix are local models."""
+    """A model's name as (adapter, rest): `fake:256` → ("fake", "256"); names without a prefix are local models.
+
+    What is on a server keeps its whole name: ("http", "openai:text-embedding-3-small").
+    """
     if not name.strip():
         raise ModelNotFound("the name of the model is empty; write one, or leave it out to get the default")
     prefix, colon, rest = name.partition(":")
+    if name in SERVED or name.startswith(("http://", "https://")) or (colon and prefix in HTTP):
+        return "http", name
     if colon and prefix in EMBEDDERS:
         return prefix, rest
     if colon and prefix in _plugged_in():
         return prefix, rest
+    if colon and any(row.get("name") == prefix for row in config.own_providers().get("provider", ())):
+        return "http", name
     if colon and len(prefix) > 1 and not Path(name).exists() and "/" not in prefix:  # len 1: a Windows drive
-        raise ModelNotFound(f"no kind of model is called '{prefix}:'; known kinds: {', '.join(sorted(EMBEDDERS))}")
+        raise ModelNotFound(
+            f"no kind of model is called '{prefix}:'; known kinds: {', '.join(sorted({*EMBEDDERS, *HTTP, *_plugged_in()}))}"
+        )
     return "local", name
 
 
@@ -93,7 +140,7 @@ def _plugged_in() -> dict[str, str]:
     """Prefix → `module:name`, of the packages installed beside ours. No name of ours can be taken."""
     from importlib.metadata import entry_points
 
-    return {point.name: point.value for point in entry_points(group=GROUP) if point.name not in EMBEDDERS}
+    return {point.name: point.value for point in entry_points(group=GROUP) if point.name not in {*EMBEDDERS, *HTTP}}
 
 
 def store_class(address: str) -> Any:

@@ -19,6 +19,7 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
     "delete": ("items", "Delete items of COLLECTION by their ids."),
     "collections": ("collections", "List, describe and delete collections."),
     "models": ("models", "List, fetch and choose models."),
+    "keys": ("keys", "Keep account keys of providers: set, list, delete."),
     "cache": ("cache", "Describe, empty and shorten the cache of computed vectors."),
     "export": ("exchange", "Write COLLECTION, vectors included, to the file TARGET; - is stdout."),
     "import": ("exchange", "Read the rows of SOURCE, as `export` writes them, into COLLECTION: all of them or none."),

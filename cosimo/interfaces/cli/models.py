@@ -16,9 +16,9 @@ def models() -> None:
 @models.command(name="list")
 @options.as_json
 def list_(*, as_json: bool) -> None:
-    """List the models that are on this machine and those that can be fetched."""
+    """List the models that are on this machine, those that can be fetched, and known ones on servers."""
     from ...core import config, registry
-    from ...embedders import weights
+    from ...embedders import providers, weights
 
     default = registry.canonical(config.default_model())
     here = {model.name: model for model in weights.installed()}
@@ -33,11 +33,64 @@ def list_(*, as_json: bool) -> None:
                 "default": name == default,
                 "dim": fact.dim if fact else None,
                 "max_tokens": fact.max_tokens if fact else None,
+                "price": 0.0,
                 "bytes": model.bytes if model else fact.bytes if fact else None,
                 "path": str(model.path) if model else None,
+                "server": None,
             }
         )
-    output.records(rows, ("name", "here", "default", "dim", "max_tokens", "path"), as_json=as_json)
+    for served in providers.models():
+        provider = providers.provider(served.name.partition(":")[0])
+        rows.append(
+            {
+                "name": served.name,
+                "here": False,
+                "default": served.name == default,
+                "dim": served.dim,
+                "max_tokens": served.max_tokens,
+                "price": served.price,
+                "bytes": None,
+                "path": None,
+                "server": provider.title if provider else None,
+            }
+        )
+    output.records(rows, ("name", "here", "default", "dim", "max_tokens", "price", "server", "path"), as_json=as_json)
+
+
+@models.command()
+@click.argument("name")
+@options.as_json
+def info(name: str, *, as_json: bool) -> None:
+    """Say what is known of model NAME: length, window, prompts, price, server. Asks nobody."""
+    from ...core import registry
+
+    adapter, _ = registry.split(name)
+    record = _served(name) if adapter == "http" else _catalogued(name)
+    if as_json or not output.on_terminal():
+        output.line(record)
+    else:
+        output.table([[key, output.shown(value)] for key, value in record.items()], ("what", "value"))
+
+
+@models.command(name="providers")
+@options.as_json
+def providers_(*, as_json: bool) -> None:
+    """List the servers that are known by name, and whether a key is set for each."""
+    from ...core import keys
+    from ...embedders import providers
+
+    rows = [
+        {
+            "name": row.name,
+            "title": row.title,
+            "key": "set" if keys.find(row.name, row.key) else "missing" if row.needs_key else "not needed",
+            "variable": row.key[0] if row.key else None,
+            "address": row.base,
+            "source": row.source,
+        }
+        for row in providers.providers()
+    ]
+    output.records(rows, ("name", "title", "key", "variable", "address"), as_json=as_json)
 
 
 @models.command()
@@ -82,3 +135,53 @@ def default(name: str | None) -> None:
             weights.find(name)
         except ModelNotFound as error:  # it may be fetched later; a slip of the finger shows at once
             click.echo(str(error), err=True)
+
+
+def _served(name: str) -> dict[str, object]:
+    """What is known of a model on a server."""
+    from ...core import keys
+    from ...embedders import providers
+
+    endpoint = providers.resolve(name)
+    facts, provider = endpoint.facts, endpoint.provider
+    return {
+        "name": endpoint.name,
+        "model": endpoint.model,
+        "server": provider.title,
+        "address": endpoint.origin + endpoint.paths[0],
+        "key": "set" if keys.find(endpoint.key_name, provider.key) else "missing" if provider.needs_key else "not needed",
+        "dim": endpoint.dim or (facts.dim if facts else None),
+        "dims": list(facts.dims) if facts else [],
+        "max_tokens": facts.max_tokens if facts else provider.window,
+        "prompts": dict(facts.prompts) if facts else {},
+        "languages": list(facts.languages) if facts else [],
+        "price": facts.price if facts else None,
+        "source": facts.source if facts else provider.source,
+        "checked": str((facts or provider).checked or ""),
+    }
+
+
+def _catalogued(name: str) -> dict[str, object]:
+    """What is known of a model of this machine."""
+    from ...core import registry
+    from ...core.errors import ModelNotFound
+    from ...embedders import catalog, weights
+
+    full = registry.canonical(name)
+    entry = catalog.entry(name)
+    here = next((model for model in weights.installed() if model.name == full), None)
+    if entry is None and here is None:
+        raise ModelNotFound(f"nothing is known of '{full}'; see: cosimo models list")
+    return {
+        "name": full,
+        "path": str(here.path) if here else None,
+        "dim": entry.dim if entry else None,
+        "max_tokens": entry.max_tokens if entry else None,
+        "pooling": entry.pooling if entry else None,
+        "prompts": dict(entry.prompts) if entry else {},
+        "languages": list(entry.languages) if entry else [],
+        "license": entry.license if entry else None,
+        "price": 0.0,
+        "source": entry.source if entry else None,
+        "checked": str(entry.checked) if entry else "",
+    }

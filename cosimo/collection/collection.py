@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..core.types import Content, Metadata, Row, Vector
     from ..verbs.ingest import Added, Plan
+    from ..verbs.migrate import Migrated, MigrationPlan
 
 
 class Collection(Questions):
@@ -77,6 +78,68 @@ class Collection(Questions):
         from ..verbs import ingest
 
         return ingest.plan(self._store, self.embedder, self.name, documents, exists=self._stored() is not None)
+
+    def migrate(
+        self,
+        model: str,
+        documents: Iterable[Document] = (),
+        *,
+        restart: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[Migrated], None] | None = None,
+    ) -> Migrated:
+        """Give the collection another model: all its texts are embedded anew, the old vectors serve until all are there.
+
+        An interrupted run goes on where it stopped. Ids, texts, metadata, times and the order of rows stay as they are.
+
+        Parameters
+        ----------
+        documents : texts by id, such as `cosimo.read` gives, for rows whose text is not stored; it is not stored then either
+        restart : lose what an interrupted migration to another model made
+        progress : called after each commit; None draws a bar on a terminal once a second has passed
+
+        Raises
+        ------
+        DataError : rows whose text is neither stored nor given; nothing was embedded
+        CollectionError : the collection is half way to another model
+        NotFound : no such collection
+        """
+        from ..core.progress import reporting
+        from ..verbs import migrate
+
+        self._must_exist()
+        embedder = self._db.embedder(model, self._precision)
+        with self._writing() as written, reporting(range(len(self)), progress, "texts") as report:
+            migrated = migrate.migrate(
+                self._migrating_store, embedder, self.name, documents,
+                restart=restart, batch_size=batch_size, progress=report,
+            )  # fmt: skip
+            self._take_over(model, embedder)
+            written.append(migrated.rows)
+        return migrated
+
+    def plan_migration(self, model: str, documents: Iterable[Document] = ()) -> MigrationPlan:
+        """What `migrate` would do, counted; the time comes from a few texts, where the model costs nothing. Writes nothing.
+
+        Raises
+        ------
+        DataError : as `migrate`
+        NotFound : no such collection
+        """
+        from ..verbs import migrate
+
+        self._must_exist()
+        return migrate.plan(self._migrating_store, self._db.embedder(model, self._precision), self.name, documents)
+
+    def give_up_migration(self) -> int:
+        """Forget what an interrupted migration made; the number of texts it had embedded comes back.
+
+        Raises
+        ------
+        NotFound : no such collection
+        """
+        self._must_exist()
+        return self._migrating_store.give_up_migration(self.name)
 
     def add_vectors(
         self,

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..core import compatibility, registry
-from ..core.errors import ModelMismatch, NotFound
+from ..core.errors import ModelMismatch, NotFound, StoreError
 from ..core.types import Settings
 from .arguments import AsStored, name_of
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+    from ..core.migrations import MigratingStore
     from ..core.types import Embedder, Row, Store
     from ..indexes.kept import Kept
     from .arguments import Given
@@ -75,6 +76,17 @@ class Wired:
     @property
     def _store(self) -> Store:
         return self._db.store
+
+    @property
+    def _migrating_store(self) -> MigratingStore:
+        if not hasattr(self._store, "swap"):
+            raise StoreError(f"{self._db.name} cannot migrate; make another collection with the new model, and drop this one")
+        return cast("MigratingStore", self._store)
+
+    def _take_over(self, model: str, embedder: Embedder) -> None:
+        """Speak of the model that the collection has now, whichever was asked for before."""
+        self._asked, self._settings = model, self._store.settings(self.name) or self._settings
+        self.__dict__["embedder"] = embedder
 
     def _stored(self) -> Settings | None:
         """What the file says made it, now: others may have created it since, or made it anew with another model."""

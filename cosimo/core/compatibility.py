@@ -10,7 +10,10 @@ from .types import Settings
 if TYPE_CHECKING:
     from .types import ModelSpec
 
-ADVICE = "leave the model out, or use another collection name"
+
+def _advice(collection: str, model: str | None) -> str:
+    change = f"run: cosimo migrate {collection} --model {model}" if model else "use another collection name"
+    return f"leave the model out, or {change}"
 
 
 def made_by(spec: ModelSpec, *, passages: bool = True) -> Settings:
@@ -33,7 +36,9 @@ def refuse_other_name(collection: str, stored: Settings, asked: str | None) -> N
     """Raise `ModelMismatch` unless the model asked for is the one that made the collection."""
     if asked != stored.model:
         made = f"{stored.model} ({stored.dim})" if stored.model else "vectors from elsewhere"
-        raise ModelMismatch(f"'{collection}' was made with {made}, not {asked or 'vectors from elsewhere'}; {ADVICE}")
+        raise ModelMismatch(
+            f"'{collection}' was made with {made}, not {asked or 'vectors from elsewhere'}; {_advice(collection, asked)}"
+        )
 
 
 def refuse_other_dim(collection: str, stored: Settings, dim: int | None) -> None:
@@ -56,4 +61,15 @@ def refuse_other_weights(collection: str, stored: Settings, spec: ModelSpec) -> 
         ("pooling", stored.pooling, spec.pooling),
     ):
         if was != here:
-            raise ModelMismatch(f"'{collection}' was made with other {what} of {spec.name} ({was}, here {here}); {ADVICE}")
+            raise ModelMismatch(
+                f"'{collection}' was made with other {what} of {spec.name} ({was}, here {here});"
+                f" {_advice(collection, spec.name)}"
+            )
+
+
+def comparable(a: Settings, b: Settings) -> bool:
+    """Whether vectors made under both may meet; what the file does not know of a model does not part them."""
+    if a.model != b.model or (a.dim and b.dim and a.dim != b.dim):
+        return False
+    known = a.revision is not None and b.revision is not None
+    return not known or (a.revision, a.pooling, dict(a.prompts)) == (b.revision, b.pooling, dict(b.prompts))

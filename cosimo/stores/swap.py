@@ -50,6 +50,7 @@ class Swap(Transactions):
         with self._writing_to(collection) as entry:
             for table, columns in TABLES.items():
                 self._file.execute(f"CREATE TABLE IF NOT EXISTS {table} {columns}")
+            _sweep(self._file)
             _forget(self._file, entry.number)
             kept = json.dumps({"model": target.model, "settings": catalog.settings_json(target)})
             values = (entry.number, entry.name, entry.settings.model, kept)
@@ -266,6 +267,13 @@ def _forget(file: File, number: int) -> int:
     file.execute("DELETE FROM cosimo_migrations WHERE collection_id = ?", (number,))
     file.execute("DELETE FROM cosimo_next_passages WHERE collection_id = ?", (number,))
     return file.execute("DELETE FROM cosimo_next WHERE collection_id = ?", (number,))
+
+
+def _sweep(file: File) -> None:
+    """Remove what collections left behind that were dropped half way."""
+    gone = "WHERE collection_id NOT IN (SELECT id FROM collections)"
+    for table in TABLES:
+        file.execute(f"DELETE FROM {table} {gone}")
 
 
 def _tidy(file: File) -> None:

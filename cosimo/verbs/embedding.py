@@ -65,6 +65,14 @@ def embed_texts(
     return result
 
 
+def embed_anew(embedder: Embedder, texts: Mapping[bytes, Document], longest: int | None) -> Embeddings:
+    """As `embed_texts`, whatever the collection holds already: for another model than the one that made that."""
+    result = Embeddings()
+    if texts:
+        _embed(embedder, texts, _long(texts, longest), result)
+    return result
+
+
 def embeddings_held(
     store: Store, collection: str, texts: Mapping[bytes, Document], longest: int | None
 ) -> dict[bytes, Embedding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from ..core import compatibility
 from ..core.content import content_hash
 from ..core.errors import DataError
 from ..core.types import Cut, Document, Row, Settings
@@ -116,13 +117,13 @@ def plan(store: Store, embedder: Embedder, collection: str, documents: Iterable[
             total.unchanged + len(work.same),
             total.empty + work.empty,
             total.to_embed + len(new),
-            total.tokens + _tokens(embedder, new, longest),
+            total.tokens + tokens_of(embedder, new, longest),
         )
     price = embedder.spec.price
     return replace(total, cost=None if price is None else round(total.tokens * price / 1e6, 6))
 
 
-def _tokens(embedder: Embedder, documents: Sequence[Document], longest: int | None) -> int:
+def tokens_of(embedder: Embedder, documents: Sequence[Document], longest: int | None) -> int:
     """Tokens that the model will read, the headings of passages included."""
     texts = [document for document in documents if isinstance(document.content, str)]
     short = [d.content for d in texts if isinstance(d.content, str) and (longest is None or len(d.content) <= longest)]
@@ -203,12 +204,15 @@ def _commit(
     done: Added,
 ) -> Added:
     """Bring one batch into the file, in one transaction, and count it."""
+    before = store.settings(collection)
     known = store.known(collection, [document.id for document in batch])
     work = _sorted(batch, known)
     _refuse_bytes(embedder, work.todo)
     made = _embedded(store, embedder, collection, work.contents)
     rows = [_row(document, work.hashes[document.id], made, keep_content) for document in work.todo]
     with store.atomic() if work.todo else nullcontext():
+        if work.todo:
+            _refuse_migrated(collection, before, store.settings(collection), embedder if made.embedded else None)
         store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
         if work.todo:
             store.put(collection, rows, source=source)
@@ -225,6 +229,17 @@ def _commit(
         passages=done.passages + made.passages,
         cut=done.cut + sum(work.hashes[d.id] in made.cut_off for d in work.todo),
     )
+
+
+def _refuse_migrated(
+    collection: str, before: Settings | None, now: Settings | None, embedder: Callable[[], Embedder] | None
+) -> None:
+    """Raise `ModelMismatch` where another process gave the collection another model while this batch was embedded."""
+    if before is None or now is None:
+        return
+    compatibility.refuse_other_name(collection, now, before.model)
+    if embedder is not None:
+        compatibility.refuse_other_weights(collection, now, embedder().spec)
 
 
 def _embedded(store: Store, embedder: Callable[[], Embedder], collection: str, contents: dict[bytes, Document]) -> Embeddings:

@@ -24,6 +24,10 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
     "export": ("exchange", "Write COLLECTION, vectors included, to the file TARGET; - is stdout."),
     "import": ("exchange", "Read the rows of SOURCE, as `export` writes them, into COLLECTION: all of them or none."),
     "index": ("index", "Build the index of COLLECTION now, and say what was chosen and why."),
+    "migrate": (
+        "migrate",
+        "Give COLLECTION another model: every text is embedded anew, the old vectors serve until all are there.",
+    ),
     "eval": ("eval", "Measure how well modes and models answer judged questions."),
     "check": ("upkeep", "Check a database: integrity, orphans, stale rows, bad vectors."),
     "backup": ("upkeep", "Copy the database to TARGET, which must not exist, while other programs may go on using it."),

@@ -133,6 +133,7 @@ def running(server: Server, *, tls: ssl.SSLContext | None = None) -> Iterator[Se
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes: the second would wait 40 ms for the first
 
         def do_GET(self) -> None:
             self.do_POST()

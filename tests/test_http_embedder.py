@@ -37,11 +37,13 @@ TEXTS = ["one cat", "two dogs", "three birds"]
 
 
 @pytest.fixture(autouse=True)
-def _no_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key and no address of the user's is seen by any test here."""
+def _nothing_of_the_users(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, address or limit of the user's is seen by any test here."""
     for row in providers.providers():
         for name in (*row.key, *row.base_from, *row.version_from):
             monkeypatch.delenv(name, raising=False)
+    for name in ("COSIMO_HTTP_TIMEOUT", "COSIMO_HTTP_PATIENCE", "COSIMO_HTTP_CONCURRENCY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def embedder(server: servers.Server, name: str = "fake", path: str = "/v1") -> HTTPEmbedder:

@@ -138,9 +138,10 @@ class HTTPEmbedder:
         assert vectors is not None
         if self._unit is not False:
             normalise(vectors)
-        place = {text: number for number, text in enumerate(order)}
-        rows = np.fromiter((place[text] for text in texts), np.int64, len(texts))
-        return Embedded(vectors[rows], tokens, [number for number, text in enumerate(texts) if text in cut])
+        if len(order) < len(texts):
+            place = {text: number for number, text in enumerate(order)}
+            vectors = vectors[np.fromiter((place[text] for text in texts), np.int64, len(texts))]
+        return Embedded(vectors, tokens, [number for number, text in enumerate(texts) if text in cut])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """An upper estimate of each text's tokens (see `estimate`): the vocabulary is on the server."""

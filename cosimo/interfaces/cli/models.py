@@ -45,7 +45,7 @@ def list_(*, as_json: bool) -> None:
             {
                 "name": served.name,
                 "here": False,
-                "default": served.name == default,
+                "default": registry.canonical(served.name) == default,
                 "dim": served.dim,
                 "max_tokens": served.max_tokens,
                 "price": served.price,

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from .collection.database import embed, open, read
     from .core.errors import Error
     from .core.filters import F
-    from .core.types import Document, Embedder, Hit, Store
+    from .core.store import Store
+    from .core.types import Document, Embedder, Hit
 
 __version__ = "0.1.0"
 __all__ = ["Collection", "Document", "Embedder", "Error", "F", "Hit", "Store", "embed", "open", "read"]
@@ -17,7 +18,7 @@ __all__ = ["Collection", "Document", "Embedder", "Error", "F", "Hit", "Store", "
 _HOMES = {
     "Collection": "collection.collection",
     "embed": "collection.database", "open": "collection.database", "read": "collection.database",
-    "Document": "core.types", "Embedder": "core.types", "Hit": "core.types", "Store": "core.types",
+    "Document": "core.types", "Embedder": "core.types", "Hit": "core.types", "Store": "core.store",
     "Error": "core.errors", "F": "core.filters",
 }  # fmt: skip
 

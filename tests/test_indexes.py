@@ -42,6 +42,7 @@ class Table:
     """The smallest store there is: a version, rows, and what changed when. Fulfils `kept.Source`."""
 
     writable = True
+    inside = False
 
     def __init__(self, rows: np.ndarray) -> None:
         self.lock, self.known = RLock(), {MARK}

@@ -214,8 +214,8 @@ def test_a_misspelt_field_is_named_where_nothing_is_found(db: Database, capsys: 
 
     db.collection("c", model="fake:16").add([cosimo.Document("a", "some text", {"year": 2020, "kind": "x"})])
     path = str(db.name)
-    for given in (["--where", "yaer >= 2020"], ["--facets", "yaer"]):
-        result = CliRunner().invoke(cli, ["search", "c", "text", "-d", path, *given])
+    for given in (["text", "--where", "yaer >= 2020"], ["--facets", "yaer"]):
+        result = CliRunner().invoke(cli, ["search", "c", *given, "-d", path])
         assert result.exit_code == 0
         assert "no item of c has a field 'yaer'; there are: year, kind" in result.stderr
     result = CliRunner().invoke(cli, ["search", "c", "text", "-d", path, "--where", "year >= 2030"])

@@ -8,7 +8,7 @@ from ..core import config, registry
 from ..core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..core.filters import Filter
 
@@ -35,6 +35,11 @@ def filter_of(where: Where) -> Filter | None:
     from ..core.filters import parse
 
     return None if where is None else parse(where)
+
+
+def several(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One text or several, as several: a text is no list of its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def name_of(model: Given) -> str | None:

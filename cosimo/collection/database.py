@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from ..core.types import CollectionInfo, Content, Embedder, Finding, Hit, Mode, Role, Store, Vectors
+    from ..core.store import Store
+    from ..core.types import CollectionInfo, Content, Embedder, Finding, Hit, Mode, Reranker, Role, Vectors
     from ..sources.source import Source
     from .models import Cache
 
@@ -151,6 +152,7 @@ class Database:
         self.name = name
         self._cache = cache
         self._embedders: dict[tuple[str, str | None], Embedder] = {}
+        self._rerankers: dict[str, Reranker] = {}
         self._indexings: dict[tuple[str, bool], Indexing] = {}
 
     def collection(
@@ -203,8 +205,8 @@ class Database:
     ) -> list[Hit]:
         """The k best documents of several collections, best first; `hit.collection` says where each is from.
 
-        Cosines of one model are compared as they are. Of different models, what counts is how far a document is above the
-        average candidate of its collection.
+        Cosines of one model are compared as they are. Of different models, and for words, whose rarity is each collection's
+        own, what counts is how far a document is above the average candidate of its collection.
 
         Parameters
         ----------
@@ -248,6 +250,14 @@ class Database:
         if key not in self._embedders:
             self._embedders[key] = load_embedder(model, precision=precision, cache=self._cache)
         return self._embedders[key]
+
+    def reranker(self, model: str) -> Reranker:
+        """The model that reranks by this name, loaded once."""
+        if model not in self._rerankers:
+            from ..embedders.rerank import load_reranker
+
+            self._rerankers[model] = load_reranker(model)
+        return self._rerankers[model]
 
     def indexing(self, name: str, *, whole: bool = False) -> Indexing:
         """The index of a collection's passages, or of its documents as a whole; one for all who ask this database."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ..core.errors import Error, NotFound
+from ..core import compatibility
+from ..core.errors import CollectionError, Error, NotFound
 from ..core.progress import note
 from ..core.types import IndexChoice
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from ..core.types import Change, IndexInfo, Metric, Settings, Store
+    from ..core.store import Store
+    from ..core.types import Change, IndexInfo, Metric, Settings
     from ..indexes.files import About, Made
     from ..indexes.kept import Kept
 
@@ -40,6 +42,10 @@ class IndexReport:
     seconds: float | None = None  # that building it took, where it was built now
 
 
+class Migrated(CollectionError):
+    """The collection got another model between the question and the answer: whoever embedded the question asks again."""
+
+
 class Rows:
     """A collection as the index room asks for it: `kept.Source`."""
 
@@ -50,6 +56,11 @@ class Rows:
     def writable(self) -> bool:
         """Whether marks can be put into the database."""
         return not self._store.read_only
+
+    @property
+    def inside(self) -> bool:
+        """Whether this thread is in a snapshot or transaction."""
+        return self._store.in_snapshot
 
     def snapshot(self) -> AbstractContextManager[None]:
         """One state of the database."""
@@ -69,7 +80,7 @@ class Rows:
 
 
 class Indexing:
-    """The index of one collection, as one handle on it uses it."""
+    """The index of one collection, for all who ask one `Database`."""
 
     def __init__(self, store: Store, name: str, *, whole: bool = False) -> None:
         self._store, self._name, self._whole = store, name, whole
@@ -93,13 +104,20 @@ class Indexing:
     def searching(self, settings: Settings) -> Iterator[Kept]:
         """The index with everything in it that any program has written by now, and one state of the database with it.
 
-        Searching several at once, call `ready` for each before: what is built inside of the first one's snapshot is not saved.
+        Searching several at once, call `ready` for each before: inside of the first one's snapshot nobody can wait for a build.
+
+        Raises
+        ------
+        Migrated : the rows are no longer those that `settings` speak of
         """
         kept = self.ready(settings)
         with self._store.snapshot():
+            now = self._store.settings(self._name)
+            if now is not None and not compatibility.comparable(now, settings):
+                raise Migrated(f"'{self._name}' got another model, {now.model}, a moment ago; ask again")
             kept.current()
             yield kept
-        if kept.damaged:
+        if kept.damaged and not self._store.in_snapshot:  # else at the next search
             kept.ready()
 
     def _of(self, settings: Settings) -> Kept:
@@ -125,9 +143,11 @@ class Indexing:
         """Around a write: put the number of rows into the list, and call `merge` afterwards."""
         rows: list[int] = []
         started = time.monotonic()
-        yield rows
-        self._written += sum(rows)
-        self._seconds += time.monotonic() - started
+        try:
+            yield rows
+        finally:
+            self._written += sum(rows)
+            self._seconds += time.monotonic() - started
 
     def merge(self, settings: Settings | None = None) -> None:
         """Take what was written into the index, if that is due; without settings: if it is at all, as no more will be written.
@@ -137,6 +157,8 @@ class Indexing:
         closing, self._settings = settings is None, settings or self._settings
         settings, new = self._settings, self._written - self._looked
         if settings is None or not settings.dim or not self._written or (new * settings.dim < LITTLE and not closing):
+            return
+        if self._store.in_snapshot:  # a transaction of the caller's: after a later write, or at the end
             return
         self._looked = self._written
         try:
@@ -155,7 +177,7 @@ class Indexing:
         choice, dim = self._store.index_choice(self._name) or AUTO, settings.dim or 0
         if self._store.derived is None:  # nothing to be kept; searches build in memory once that pays
             return False
-        about = self._about()
+        about = self._about(settings)
         if self._whole and about is None:  # not every collection of passages is asked for documents like another one
             return False
         pending = self._store.changed(self._name, about.version if about else None)
@@ -166,11 +188,11 @@ class Indexing:
         worth = pending * per_document > choose.FRESH_SHARE * rows
         return worth and (closing or self._seconds > PATIENCE * choose.seconds_to_build(choice.kind, rows, dim))
 
-    def _about(self) -> About | None:
+    def _about(self, settings: Settings) -> About | None:
         from ..indexes import files
 
-        folder = self._store.derived
-        return files.about(folder, self._key, self._store.marks(self._name)) if folder is not None else None
+        folder, made = self._store.derived, files.Made(settings.model, settings.dim or 0)
+        return files.about(folder, self._key, made, self._store.marks(self._name)) if folder is not None else None
 
     # -- by hand
 
@@ -195,15 +217,15 @@ class Indexing:
             self._store.choose_index(self._name, choice)
         kept = self._of(settings)
         kept.rebuild()
-        return self._report(kept, time.monotonic() - started)
+        return self._report(settings, kept, time.monotonic() - started)
 
     def report(self, settings: Settings) -> IndexReport:
         """What the next search uses; opened or built for that."""
         with self.searching(settings) as kept:
-            return self._report(kept, None)
+            return self._report(settings, kept, None)
 
-    def _report(self, kept: Kept, seconds: float | None) -> IndexReport:
-        about, info = self._about(), kept.describe()
+    def _report(self, settings: Settings, kept: Kept, seconds: float | None) -> IndexReport:
+        about, info = self._about(settings), kept.describe()
         disk = about.size if about is not None and info.kind == about.kind else 0
         asked = self._store.index_choice(self._name) or AUTO
         return IndexReport(asked, info, kept.why(), disk, seconds)

@@ -60,7 +60,7 @@ def _loaded(adapter: str, rest: str, precision: str | None) -> Embedder:
         embedder = registry.embedder(adapter)(rest, **options)
     except Elsewhere as error:
         try:
-            embedder = registry.embedder("st")(rest, **options)
+            embedder = registry.embedder(error.adapter)(rest, **options if error.adapter in registry.PRECISE else {})
         except MissingExtra:
             raise MissingExtra(str(error)) from error
     return embedder

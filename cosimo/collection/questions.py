@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.errors import DataError
-from .arguments import filter_of, refuse_mode
+from .arguments import filter_of, refuse_mode, several
 from .indexed import Indexed
-from .searching import Request, answer, search
+from .searching import Request, again, answer, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core.filters import Filter
-    from ..core.types import Content, Hit, Mode, Similarity, Vector
+    from ..core.types import Content, Hit, Mode, Reranker, Similarity, Vector
     from ..verbs.search import Query
     from ..verbs.similarities import Related
     from ..verbs.similarity_table import Exported
@@ -35,13 +35,14 @@ class Questions(Indexed):
         where: Where = None,
         prefix: str = "",
         min_score: float | None = None,
-        plus: Sequence[str] = (),
-        minus: Sequence[str] = (),
-        like: Sequence[str] = (),
-        unlike: Sequence[str] = (),
+        plus: str | Sequence[str] = (),
+        minus: str | Sequence[str] = (),
+        like: str | Sequence[str] = (),
+        unlike: str | Sequence[str] = (),
         diversity: float | None = None,
         group: float | None = None,
         fts_syntax: bool = False,
+        rerank: str | Reranker | None = None,
     ) -> list[Hit]:
         """The k best documents for a text, a vector or examples, best first; fewer only where fewer exist that pass.
 
@@ -50,25 +51,28 @@ class Questions(Indexed):
         query : a text, which the collection's model embeds as a query, or (dim,) numbers; may be left out where there are
             examples
         mode : vector (meaning), text (words, BM25) or hybrid (both). Left out: hybrid for a text where texts are stored,
-            else vector
+            else vector, as hybrid is too where no texts are stored
         where : a filter on metadata, as text, mapping or `F("year") >= 2020`
         prefix : only ids that begin with this
         min_score : leave out hits below it
-        plus, minus : texts whose vectors are added to the query's, or taken from it: germany + paris - france
-        like, unlike : ids of items that are examples of what is looked for, and of what is not; they are no hits themselves
+        plus, minus : a text or several, whose vectors are added to the query's, or taken from it: germany + paris - france
+        like, unlike : id of an item or several, examples of what is looked for, and of what is not; they are no hits themselves
         diversity : 0 to 1, how much a hit that is like a better one loses (maximal marginal relevance)
         group : cosine similarity from which documents count as one hit, whose `duplicates` names the others; 0.95 is a start
         fts_syntax : the text is an expression in FTS5's syntax, for mode text
+        rerank : a model that reads the question and the 50 best documents together and orders them anew: a cross-encoder's
+            name, `cohere:rerank-v3.5`, `http://host:port/v1#name`; scores, and `min_score`, are its own
 
         Raises
         ------
         NotFound : the collection does not exist, or an example in it
-        DataError : k below 1, an empty text, a mode that needs what is not there
+        DataError : k below 1, an empty text, mode text without stored texts, what makes no sense together
         InvalidFilter : `where` is not in the filter language
         BadVector : plus and minus cancel each other out
         """
         request = Request(
-            query, k, mode, where, prefix, min_score, plus, minus, like, unlike, diversity, group, fts_syntax
+            query, k, mode, where, prefix, min_score, several(plus), several(minus), several(like), several(unlike),
+            diversity, group, fts_syntax, rerank,
         )  # fmt: skip
         return search([self], request)
 
@@ -86,10 +90,13 @@ class Questions(Indexed):
         """
         from ..verbs.related import related
 
-        self._must_exist()
-        filter = self._filter(where)
-        with self._searching(whole=True) as index:
-            return related(self._store, index, self.name, id, k, prefix=prefix, filter=filter)
+        def ask() -> list[Hit]:
+            self._must_exist()
+            filter = self._filter(where)
+            with self._searching(whole=True) as index:
+                return related(self._store, index, self.name, id, k, prefix=prefix, filter=filter)
+
+        return again(ask)
 
     def relate(self, k: int = 10, *, full: bool = False) -> Related:
         """Keep every item's k nearest in the database; only lists that what changed may touch are made anew.
@@ -138,8 +145,12 @@ class Questions(Indexed):
 
         return export_similarities(self._store, self.similarities(), target, table)
 
-    def facets(self, field: str, *, where: Where = None) -> dict[str, int]:
+    def facets(self, field: str, *, where: Where = None, prefix: str = "") -> dict[str, int]:
         """How many items have each value of a metadata field, most frequent first; a list counts for each of its items.
+
+        Parameters
+        ----------
+        where, prefix : which items, as for `search`
 
         Raises
         ------
@@ -147,7 +158,7 @@ class Questions(Indexed):
         InvalidFilter : `where` is not in the filter language
         """
         self._must_exist()
-        return self._store.facets(self.name, field, filter=self._filter(where))
+        return self._store.facets(self.name, field, filter=self._filter(where), prefix=prefix)
 
     def fields(self) -> dict[str, int]:
         """How many items have each field in their metadata, most frequent first.

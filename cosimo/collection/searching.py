@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..core.errors import BadVector, DataError
 from ..core.progress import note
+from .indexing import Migrated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike
 
-    from ..core.types import Content, Hit, Mode, Vector
+    from ..core.types import Content, Hit, Mode, Reranker, Vector
     from ..verbs.search import Query, Source
     from .arguments import Where
     from .questions import Questions
 
+T = TypeVar("T")
+
+TRIES = 2  # a collection gets a model once in its life or twice
 MANY = 20_000  # texts: their words take some seconds to index
 
 
@@ -39,6 +43,7 @@ class Request:
     diversity: float | None = None
     group: float | None = None
     fts_syntax: bool = False
+    rerank: str | Reranker | None = None
 
     @property
     def combined(self) -> bool:
@@ -53,6 +58,24 @@ class Request:
 
 def search(collections: Sequence[Questions], request: Request) -> list[Hit]:
     """Hits of all collections, the best first."""
+    if request.rerank is not None:
+        from .reranking import reranked
+
+        return reranked(collections[0], request)
+    return again(lambda: _search(collections, request))
+
+
+def again(ask: Callable[[], T]) -> T:
+    """The answer to a question that is asked again where a collection gets another model between question and answer."""
+    for _ in range(TRIES):
+        try:
+            return ask()
+        except Migrated:
+            continue
+    return ask()
+
+
+def _search(collections: Sequence[Questions], request: Request) -> list[Hit]:
     from ..verbs.search import Query, checked_k
 
     for each in collections:
@@ -64,7 +87,7 @@ def search(collections: Sequence[Questions], request: Request) -> list[Hit]:
         for each in collections:
             _index_text(each)
     filters = [each._filter(request.where) for each in collections]  # each has its places to look at
-    vectors = [None if mode == "text" else _vector(each, request) for each in collections]
+    vectors = [None] * len(collections) if mode == "text" else _vectors(collections, request)
     query = Query(
         text=request.query if isinstance(request.query, str) else None,
         mode=mode, k=request.k, filter=filters[0], prefix=request.prefix, besides=frozenset([*request.like, *request.unlike]),
@@ -93,7 +116,7 @@ def answer(
             index = stack.enter_context(each._searching(whole=whole))
             languages = each.embedder.spec.languages if query.mode == "hybrid" else ()
             scale = f"{each.model} {each._settings.revision} {index.metric}" if len(collections) > 1 else ""
-            sources.append(verb.Source(each._store, index, each.name, vector, languages, scale))
+            sources.append(verb.Source(each._store, index, each.name, vector, languages, scale, whole))
         return verb.search(sources, query)
 
 
@@ -137,6 +160,22 @@ def _mode(collections: Sequence[Questions], request: Request) -> Mode:
     raise DataError("some of these collections have no stored texts and others no model, so no mode can search them together")
 
 
+def _vectors(collections: Sequence[Questions], request: Request) -> list[Vector | None]:
+    """The query as each collection's model has it; embedded once a model."""
+    made: dict[tuple[int, int | None], Vector] = {}
+    found: list[Vector | None] = []
+    for each in collections:
+        key = (id(each.embedder) if _to_embed(request) else 0, each.dim)
+        if key not in made:
+            made[key] = _vector(each, request)
+        found.append(made[key])
+    return found
+
+
+def _to_embed(request: Request) -> bool:
+    return isinstance(request.query, str | bytes) or bool(request.plus or request.minus)
+
+
 def _vector(collection: Questions, request: Request) -> Vector:
     """The query as one vector of the collection's model."""
     from ..core.vectors import checked
@@ -156,5 +195,7 @@ def _vector(collection: Questions, request: Request) -> Vector:
     from ..verbs.examples import combined
 
     at = len(made) - len(request.minus)
-    like, unlike = ([collection._row(id).vector for id in ids] for ids in (request.like, request.unlike))
+    from ..verbs.related import vector_of
+
+    like, unlike = ([vector_of(collection._store, collection.name, id) for id in ids] for ids in (request.like, request.unlike))
     return combined(made[:at], made[at:], like, unlike)

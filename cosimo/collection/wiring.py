@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..core.migrations import MigratingStore
-    from ..core.types import Embedder, Row, Store
+    from ..core.store import Store
+    from ..core.types import Embedder, Row
     from ..indexes.kept import Kept
     from .arguments import Given
     from .database import Database

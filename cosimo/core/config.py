@@ -155,6 +155,19 @@ def first_set(names: Iterable[str]) -> tuple[str, str]:
     return next(((name, os.environ[name]) for name in names if os.environ.get(name)), ("", ""))
 
 
+def server_keys() -> list[str]:
+    """`$COSIMO_SERVER_KEY`: keys that open `cosimo serve`, with commas between them."""
+    return [key.strip() for key in os.environ.get("COSIMO_SERVER_KEY", "").split(",") if key.strip()]
+
+
+def tiktoken_folders() -> list[Path]:
+    """Where tiktoken keeps the vocabularies that it has fetched."""
+    import tempfile
+
+    named = [os.environ[name] for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR") if os.environ.get(name)]
+    return [*map(Path, named), Path(tempfile.gettempdir()) / "data-gym-cache"]
+
+
 def http_silence() -> float | None:
     """`$COSIMO_HTTP_TIMEOUT`: seconds to wait for the next byte of a server's reply."""
     return _seconds("COSIMO_HTTP_TIMEOUT")
@@ -197,6 +210,11 @@ def offline() -> bool:
 def debug() -> bool:
     """True where `$COSIMO_DEBUG` asks for tracebacks."""
     return bool(os.environ.get("COSIMO_DEBUG"))
+
+
+def quieten_litellm() -> None:
+    """Have LiteLLM, before it is imported, use the list of prices that it was installed with: else it fetches one."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 
 def demo_path() -> Path:

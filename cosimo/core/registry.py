@@ -42,11 +42,16 @@ STORES = {  # scheme of a database's address → class, called with the address
 }
 EXTRAS = {  # package that an adapter imports → the extra that installs it
     "pyarrow": "parquet",
+    "fastapi": "server",
+    "uvicorn": "server",
+    "httptools": "server",
     "sentence_transformers": "st",
     "torch": "st",
+    "PIL": "st",
     "litellm": "litellm",
     "langchain_core": "langchain",
     "llm": "llm",
+    "llama_index": "llama-index",
 }
 HUB_OWNER = "sentence-transformers"  # whose models the world writes without an owner
 
@@ -74,8 +79,8 @@ def canonical(name: str) -> str:
     """
     if name in _IDS or name in SERVED:
         return _IDS.get(name, name)
-    if name.startswith("st:"):  # which runtime computes a model is no part of what it is
-        return canonical(name[3:])
+    if name.startswith(("st:", "static:")):  # which runtime computes a model is no part of what it is
+        return canonical(name.partition(":")[2])
     if name.startswith(("http://", "https://")):
         return _canonical_address(name)
     if "/" in name or ":" in name or "\\" in name or Path(name).is_dir():

@@ -229,8 +229,10 @@ class File:
         else:
             self.execute("ROLLBACK")
 
-    def begin_writing(self) -> None:
+    def begin_writing(self) -> bool:
         """Make the connection ready for its first write: a write-ahead log, so that readers never wait for us.
+
+        False inside of a transaction, where nothing can be made ready: ask again at the next write.
 
         Raises
         ------
@@ -240,7 +242,7 @@ class File:
             raise StoreError(f"{self.name} cannot be written: it is read-only here; copy it or change its permissions")
         with self.lock:
             if self._in_transaction():  # the mode cannot change now; writing works in any
-                return
+                return False
             if not self.value("PRAGMA page_count"):
                 self.execute(f"PRAGMA page_size={self.page_size}")
             try:
@@ -251,6 +253,7 @@ class File:
                 self.execute("PRAGMA synchronous=NORMAL")
             self.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             self.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
+        return True
 
     def back_up(self, target: str | os.PathLike[str]) -> None:
         """Copy the whole file, consistent even while others write, to a path where nothing is yet.

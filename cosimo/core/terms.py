@@ -60,6 +60,12 @@ def fts_expression(text: str) -> str:
     return '"'.join(parts)
 
 
+def wanted_words(expression: str) -> str:
+    """The words of an FTS5 expression without its operators, and without what stands after NOT."""
+    without = re.sub(r'\bNOT\b\s*("[^"]*"|\([^()]*\)|\S+)', " ", expression)
+    return re.sub(r"\b(AND|OR|NOT|NEAR)\b", " ", without)
+
+
 def _quoted(pairs: list[str]) -> str:
     phrase = f'"{" ".join(pairs)}"'
     return f"{phrase}*" if len(pairs) == 1 and len(pairs[0]) == 1 else phrase

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from os import PathLike
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
-
-    from .filters import Filter
 
     Vectors: TypeAlias = NDArray[np.float32]  # (n, dim), C-contiguous
     Vector: TypeAlias = NDArray[np.float32]  # (dim,)
@@ -107,15 +101,14 @@ class Hit:
 class ModelSpec:
     """What a model is: everything that decides whether two vectors may be compared.
 
-    `name` is the id by which other programs know it (`sentence-transformers/all-MiniLM-L6-v2`); `revision` the
-    SHA-256 of its weights, or empty where a provider tells none. `prompts` maps a role to the text put before it.
+    `name` is its id in other programs (`sentence-transformers/all-MiniLM-L6-v2`), `revision` its weights' SHA-256 where told.
     """
 
     name: str
     dim: int
     revision: str = ""
     max_tokens: int | None = None
-    prompts: Mapping[str, str] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)  # role → the text put before
     pooling: str = ""
     normalized: bool = True
     modalities: tuple[str, ...] = ("text",)
@@ -162,6 +155,12 @@ class Embedder(Protocol):
     def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded: ...
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]: ...
+
+
+class Reranker(Protocol):
+    """A model that reads a query and a text together, and says how well one answers the other."""
+
+    def scores(self, query: str, texts: Sequence[str]) -> Scores: ...  # (n,) float32, in the order asked, higher is better
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,129 +225,6 @@ class Finding:
     collection: str | None  # None: it concerns the file
     id: str | None
     message: str
-
-
-class Store(Protocol):
-    """Rows of collections in a database. Collections are spoken of by name; unknown names raise `NotFound`.
-
-    `atomic` makes several writes one transaction, `snapshot` lets several reads see one state of the file; both nest.
-    """
-
-    def collections(self) -> list[CollectionInfo]: ...
-
-    def info(self, collection: str) -> CollectionInfo | None: ...
-
-    def settings(self, collection: str) -> Settings | None: ...
-
-    def create(self, collection: str, settings: Settings) -> CollectionInfo: ...
-
-    def configure(self, collection: str, settings: Settings) -> None: ...
-
-    def drop(self, collection: str) -> int: ...
-
-    def put(self, collection: str, rows: Iterable[Row], *, source: str | None = None) -> int: ...
-
-    def touch(self, collection: str, documents: Iterable[Document], *, store: bool, source: str | None = None) -> int: ...
-
-    def known(self, collection: str, ids: Sequence[str]) -> dict[str, Known]: ...
-
-    def vectors_of(self, collection: str, hashes: Sequence[bytes]) -> dict[bytes, Vector]: ...
-
-    def get(self, collection: str, ids: Sequence[str]) -> dict[str, Row]: ...
-
-    def delete(self, collection: str, ids: Sequence[str]) -> int: ...
-
-    def prune(self, collection: str, source: str, keep: Iterable[str]) -> list[str]: ...
-
-    def scan(self, collection: str, *, prefix: str = "") -> Iterator[Row]: ...
-
-    def count(self, collection: str) -> int: ...
-
-    def changes(self, collection: str, since: int | None = None, *, whole: bool = False) -> Change: ...
-
-    def cuts_of(self, collection: str, hashes: Sequence[bytes]) -> dict[bytes, tuple[Vector, Cut]]: ...
-
-    def put_cuts(self, collection: str, rows: Iterable[Row]) -> None: ...
-
-    def uncut(self, collection: str, longer_than: int) -> Iterator[Row]: ...
-
-    def has_passages(self, collection: str) -> bool: ...
-
-    def spans_of(self, collection: str, units: Sequence[int]) -> dict[int, Span]: ...
-
-    def all_spans_of(self, collection: str, numbers: Sequence[int]) -> dict[int, list[Span]]: ...
-
-    def ids_of(self, collection: str, numbers: Sequence[int]) -> dict[int, str]: ...
-
-    def rows_of(self, collection: str, numbers: Sequence[int], *, vectors: bool = False) -> dict[int, Row]: ...
-
-    def numbers_with_prefix(self, collection: str, prefix: str) -> Numbers: ...
-
-    def numbers_that_pass(self, collection: str, filter: Filter) -> Numbers: ...
-
-    @property
-    def read_only(self) -> bool: ...
-
-    @property
-    def derived(self) -> Path | None: ...
-
-    def changed(self, collection: str, since: int | None = None) -> int: ...
-
-    def index_choice(self, collection: str) -> IndexChoice | None: ...
-
-    def choose_index(self, collection: str, choice: IndexChoice | None) -> None: ...
-
-    def marks(self, collection: str) -> set[str]: ...
-
-    def mark(self, collection: str, version: int) -> str | None: ...
-
-    def has_text(self, collection: str) -> bool: ...
-
-    def text_pending(self, collection: str) -> int: ...
-
-    def index_text(self, collection: str) -> None: ...
-
-    def index_places(self, collection: str, filter: Filter) -> None: ...
-
-    def rows_with(
-        self, collection: str, terms: Sequence[str], k: int, *, allowed: Numbers | None = None
-    ) -> list[tuple[int, float]]: ...
-
-    def rows_matching(
-        self, collection: str, expression: str, k: int, *, allowed: Numbers | None = None
-    ) -> list[tuple[int, float]]: ...
-
-    def fields(self, collection: str) -> dict[str, int]: ...
-
-    def facets(self, collection: str, field: str, *, filter: Filter | None = None) -> dict[str, int]: ...
-
-    def listed(self, collection: str) -> Listed | None: ...
-
-    def last_listed(self, collection: str) -> dict[str, tuple[int, float]]: ...
-
-    def listing(self, collection: str, others: Iterable[str]) -> set[str]: ...
-
-    def similarities(self, collection: str) -> Iterator[Similarity]: ...
-
-    def put_lists(
-        self,
-        collection: str,
-        lists: Iterable[tuple[str, Sequence[tuple[str, float]]]],
-        *,
-        gone: Iterable[str],
-        before: Listed | None,
-        now: Listed,
-    ) -> tuple[int, int]: ...
-
-    def atomic(self) -> AbstractContextManager[None]: ...
-
-    def snapshot(self) -> AbstractContextManager[None]: ...
-
-    def check(self, *, repair: bool = False) -> list[Finding]: ...
-
-    def backup(self, target: str | PathLike[str]) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

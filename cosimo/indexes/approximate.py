@@ -196,7 +196,7 @@ class Approximate(ABC):
         living = self.rows.living if chosen is None else len(chosen.at)
         if not living or (self.metric == "cosine" and not query.any()):
             return NOTHING
-        count = self._count(k)
+        count = max(k, self._count(k))
         at = chosen.candidates(query, count) if chosen is not None else None
         if at is None:
             at = self._surviving(query, count, k, self._mask(chosen), living)

@@ -257,13 +257,13 @@ def load(folder: Path, key: str, made: Made, marks: Collection[str]) -> Opened |
     return None
 
 
-def about(folder: Path, key: str, marks: Collection[str]) -> About | None:
+def about(folder: Path, key: str, made: Made, marks: Collection[str]) -> About | None:
     """What the manifest says of the index kept under a key; None where there is none, or none that `load` would open."""
     try:
         manifest = _manifest(folder / f"{key}.json")
     except DamagedIndex:
         return None
-    if manifest is None or manifest.get("mark") not in marks:
+    if manifest is None or manifest.get("mark") not in marks or manifest["made"] != asdict(made):
         return None
     return About(**{each.name: manifest[each.name] for each in fields(About)})
 

@@ -40,6 +40,9 @@ class Source(Protocol):
     @property
     def writable(self) -> bool: ...
 
+    @property
+    def inside(self) -> bool: ...
+
     def snapshot(self) -> AbstractContextManager[None]: ...
 
     def changes(self, since: int | None) -> Change: ...
@@ -109,13 +112,26 @@ class Kept:
         """
         if not self._overdue():
             return
-        with self._building:
-            if not self._overdue():
+        with self._alone() as alone:
+            if not alone or not self._overdue():
                 return
             with self._source.snapshot():
                 taken = self._taken(self._overdue)
             if taken is not None and not self._built(taken, in_memory=self._searches >= WORTH):
                 self._make_do(taken)
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """True while no other thread builds.
+
+        Who is inside of a snapshot does not wait for that: the other thread would wait for the snapshot to end.
+        """
+        alone = self._building.acquire(blocking=not self._source.inside)
+        try:
+            yield alone
+        finally:
+            if alone:
+                self._building.release()
 
     @property
     def metric(self) -> Metric:
@@ -171,8 +187,10 @@ class Kept:
         """One sentence: why this kind of index."""
         info = self.describe()
         meant = self._meant(info.rows, self._made.dim)
-        if meant != info.kind:
+        if meant != info.kind and info.kind == "flat":
             return f"{info.kind}: all rows are searched exactly for the time being; {meant} would be quicker"
+        if meant != info.kind:
+            return f"{info.kind}: as it was built; the next one will be {meant}"
         return choose.choose(info.rows, self._made.dim).why if self._kind == "auto" else f"{info.kind}: as asked for"
 
     @property
@@ -183,17 +201,20 @@ class Kept:
 
     def merge(self) -> bool:
         """Build it again with what came since, if that is worth its time and can be kept; True if it was. Not in a snapshot."""
-        with self._building:
+        with self._alone() as alone:
+            if not alone:
+                return False
             with self._source.snapshot():
                 taken = self._taken(lambda: self._wanting() or self._overdue())
             return taken is not None and self._built(taken, in_memory=self._index is not None)
 
     def rebuild(self) -> FlatIndex | Approximate:
         """Build it from the store's rows, whatever there is; kept in memory where it cannot be saved. Not in a snapshot."""
-        with self._building:
+        with self._alone() as alone:
             with self._source.snapshot():
                 taken = Taken(*self._all())
-            self._built(taken, in_memory=True)
+            if alone:
+                self._built(taken, in_memory=True)
             return self._held
 
     def _overdue(self) -> bool:

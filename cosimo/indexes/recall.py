@@ -36,7 +36,6 @@ class Ranks:
     """(m,) places of true neighbours in the engine's list, from 0; DEEPEST and more: not in it."""
 
     places: NDArray[np.int64]
-    k: int = NEAREST
 
     def recall(self, count: int) -> float:
         """The share of true neighbours among the first `count` candidates."""

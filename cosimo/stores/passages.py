@@ -45,13 +45,16 @@ class Parts(NamedTuple):
 
     def total(self, file: File) -> int:
         """How many passages they have."""
-        return int(file.value(f"SELECT coalesce(sum(c.passages), 0) {self._query}", (self.collection,)))
+        return int(file.value(f"SELECT count(*) {self._passages}", (self.collection,)))
+
+    @property
+    def _passages(self) -> str:
+        return self._query.replace(" WHERE ", f" CROSS JOIN cosimo_vectors v ON {THEIRS.format(number='c.number')} WHERE ", 1)
 
     @property
     def vectors(self) -> str:
         """A query for (unit, embedding) of all passages: takes (bytes of an embedding, collection)."""
-        joined = self._query.replace(" WHERE ", f" CROSS JOIN cosimo_vectors v ON {THEIRS.format(number='c.number')} WHERE ", 1)
-        return f"SELECT v.unit, v.embedding {joined} AND length(v.embedding) = ? AND typeof(v.embedding) = 'blob'"
+        return f"SELECT v.unit, v.embedding {self._passages} AND length(v.embedding) = ? AND typeof(v.embedding) = 'blob'"
 
 
 def any_cut(file: File) -> bool:

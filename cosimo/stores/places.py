@@ -126,8 +126,9 @@ def forget(file: File, places: Places) -> None:
         file.execute(f"UPDATE {places.schema}.{places.tree}_node SET data = zeroblob({NODE}) WHERE nodeno = 1")
         file.execute(f"DROP TABLE {places.schema}.{places.tree}")
     file.execute(f"DROP TABLE IF EXISTS {places.schema}.{places.points}")
-    for table in ("fields", "state"):
-        file.execute(f"DELETE FROM {places.schema}.cosimo_place_{table} WHERE collection_id = ?", (places.collection,))
+    for table in ("cosimo_place_fields", "cosimo_place_state"):
+        if file.value(f"SELECT 1 FROM {places.schema}.sqlite_master WHERE name = ?", (table,)):
+            file.execute(f"DELETE FROM {places.schema}.{table} WHERE collection_id = ?", (places.collection,))
 
 
 # --- which tree ----------------------------------------------------------------------------------------------------

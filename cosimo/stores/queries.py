@@ -112,8 +112,9 @@ class Queries(Transactions):
             if not state.tracked:
                 return
             now, since = changes.version(self._file, state)[0], passages.looked(self._file, entry.number)
-        if since == now:
-            return
+            news = "SELECT 1 FROM cosimo_rows WHERE changed > ? AND +collection_id = ? LIMIT 1"
+            if not self._file.value(news, (since, entry.number)):
+                return
         after = changes.FIRST
         while True:
             with self._collection(collection) as (_, entry):
@@ -161,7 +162,7 @@ class Queries(Transactions):
         """
         with self._collection(collection) as (state, entry):
             now = self._version(state)
-            if self._fact(("text is current", collection), lambda: self._text_is_current(entry.number, now)):
+            if self._text_is_current(collection, entry.number, now):
                 return
             writable = state.tracked and not self.read_only
         if writable:
@@ -176,16 +177,22 @@ class Queries(Transactions):
     def _version(self, state: schema.State) -> int:
         return self._fact(("version",), lambda: changes.version(self._file, state)[0])
 
-    def _text_is_current(self, number: int, now: int) -> bool:
-        return any(fulltext.is_current(self._file, text, now) for text in _places(number))
+    def _text_is_current(self, collection: str, number: int, now: int) -> bool:
+        """Remembered where it is; where it is not, it may be made any moment, and for this connection alone."""
+        key = ("text is current", collection)
+        if key not in self._facts and any(fulltext.is_current(self._file, text, now) for text in _places(number)):
+            self._fact(key, lambda: True)
+            return True
+        return key in self._facts
 
     def text_pending(self, collection: str) -> int:
         """How many rows `index_text` has to look at."""
         with self._collection(collection) as (state, entry):
             now = self._version(state)
-            if self._fact(("text is current", collection), lambda: self._text_is_current(entry.number, now)):
+            if self._text_is_current(collection, entry.number, now):
                 return 0
-            since = fulltext.version_of(self._file, fulltext.Text("main", entry.number))
+            made = [fulltext.version_of(self._file, text) for text in _places(entry.number)]
+            since = max((version for version in made if version is not None), default=None)
             if since is None or not state.tracked:
                 return int(self._file.value("SELECT count(*) FROM embeddings WHERE collection_id = ?", (entry.number,)))
             sql = "SELECT count(*) FROM cosimo_rows WHERE changed > ? AND +collection_id = ?"
@@ -241,14 +248,16 @@ class Queries(Transactions):
                         break
         return found
 
-    def facets(self, collection: str, field: str, *, filter: Filter | None = None) -> dict[str, int]:
+    def facets(self, collection: str, field: str, *, filter: Filter | None = None, prefix: str = "") -> dict[str, int]:
         """How many rows have each value of a metadata field, most frequent first; a row's list counts for each of its items.
 
         Rows without the field are left out. Values are spelled as JSON spells them, text without quotes.
         """
         counts: Counter[str] = Counter()
         with self._collection(collection) as (state, entry):
-            allowed = None if filter is None else set(self.numbers_that_pass(collection, filter).tolist())
+            sets = [] if filter is None else [set(self.numbers_that_pass(collection, filter).tolist())]
+            sets += [set(self.numbers_with_prefix(collection, prefix).tolist())] if prefix else []
+            allowed = set.intersection(*sets) if sets else None
             sql = (
                 f"SELECT number, e.{state.column('metadata')} FROM {changes.numbered(state)} n"
                 " JOIN embeddings e USING (collection_id, id) WHERE n.collection_id = ?"

@@ -304,6 +304,7 @@ def realign(file: File) -> None:
         " WHERE e.collection_id = cosimo_rows.collection_id AND e.id = cosimo_rows.id)"
     )
     file.execute("UPDATE cosimo_rows SET live = 1 WHERE live = 0")
+    file.execute("DELETE FROM cosimo_looked")
     file.execute(
         "DELETE FROM cosimo_cut WHERE NOT EXISTS (SELECT 1 FROM cosimo_rows r JOIN embeddings e"
         " ON e.collection_id = r.collection_id AND e.id = r.id"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.content import storable
 from ..core.types import CollectionInfo, Known, Row, Settings
-from . import audit, catalog, changes, write
+from . import audit, catalog, changes, fulltext, places, write
 from .indexes import Indexes
 from .rows import ROW_COLUMNS, batches, chunks, known_metadata, row_of
 from .similarities import Similarities
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.types import Change, Document, Finding, Vector
 
 KEPT = 10_000  # ids that `prune` takes from its caller at a time
+PROVISIONAL = -(2**62)  # and below: versions inside of a transaction
 _temporary = count()
 
 
@@ -83,6 +84,8 @@ class SQLiteStore(Indexes, Similarities, Swap):
     def drop(self, collection: str) -> int:
         """Delete a collection and all it holds; the number of rows that went."""
         with self._writing_to(collection) as entry:
+            fulltext.forget(self._file, fulltext.Text("main", entry.number))
+            places.forget(self._file, places.Places("main", entry.number))
             return catalog.drop(self._file, entry.number)
 
     # --- writing ---------------------------------------------------------------------------------------------------
@@ -247,8 +250,8 @@ class SQLiteStore(Indexes, Similarities, Swap):
             if since is not None and since == self._version(state):
                 return changes.nothing(since, entry.settings.dim)
             change = changes.changes(self._file, state, entry.number, entry.settings.dim, since, whole=whole)
-            if self._writers:
-                self._told = max(self._told, change.version)
+            if self._writers:  # what may be rolled back has a version of its own, so that no later one is taken for it
+                change = change._replace(version=PROVISIONAL - next(_temporary))
             return change
 
     # --- care ------------------------------------------------------------------------------------------------------

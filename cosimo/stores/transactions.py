@@ -36,7 +36,6 @@ class Transactions:
         self._facts: dict[tuple[str, ...], Any] = {}  # what is so until the file changes
         self._reader: int | None = None  # the thread inside a snapshot
         self._writers = 0  # how deep in transactions it is
-        self._told = self._undone = 0  # the latest version told inside a transaction; the same, once that was rolled back
         self._ready = False  # prepared for writing, as of self._state
         self._begun = False  # write-ahead log asked for
 
@@ -66,6 +65,11 @@ class Transactions:
         """All reads inside see one state of the file, whatever other programs commit; nests. Write outside of it."""
         with self._reading():
             yield
+
+    @property
+    def in_snapshot(self) -> bool:
+        """True where this thread is inside of `snapshot` or `atomic`."""
+        return self._reader == get_ident()
 
     def _reading(self) -> AbstractContextManager[schema.State]:
         """One snapshot of the file, and what it holds; looked at again whenever some program changed it."""
@@ -100,8 +104,7 @@ class Transactions:
         """One transaction; the first, and the first after another program changed the schema, prepares the file."""
         with self._file.lock:
             if not self._begun:
-                self._file.begin_writing()
-                self._begun = True
+                self._begun = self._file.begin_writing()
             self._writers += 1
             self._stamp = None  # our own writes change no stamp
             try:
@@ -109,20 +112,14 @@ class Transactions:
                     if not self._ready:
                         state = self._state = schema.prepare(self._file, state)
                         self._ready = True
-                    if self._undone:  # whoever took over what was undone must not take the next versions for those
-                        self._file.execute(f"UPDATE cosimo_state SET floor = max({schema.NEXT}, ?)", (self._undone + 1,))
-                        self._undone = 0
                     yield state
             except BaseException:
-                self._undone, self._told = max(self._undone, self._told), 0
                 self._state = None  # what was prepared may have been undone
                 self._forget_undone()
                 raise
             finally:
                 self._writers -= 1
                 self._stamp = None
-                if not self._writers:
-                    self._told = 0
 
     def _fact(self, key: tuple[str, ...], find: Callable[[], T]) -> T:
         """Something that is so as long as the file is not changed, found once: most searches ask of a file that rests."""

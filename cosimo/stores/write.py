@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def put(file: File, entry: Entry, batch: list[Row], source: str | None) -> None:
-    """Store one batch, replacing rows of the same ids."""
+    """Store one batch, replacing rows of the same ids; of two with one id the last stays."""
+    batch = list({row.id: row for row in batch}.values())
     highest = file.value("SELECT max(rowid) FROM embeddings") or 0
     # One INSERT … SELECT numbers the batch: triggers row by row took as long again as the rows themselves (40,000
     # rows/s instead of 65,000). New rows are those above the highest rowid: REPLACE takes a new one too.

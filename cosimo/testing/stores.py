@@ -22,7 +22,8 @@ from ..core.units import SHIFT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..core.types import Change, Store, Vector
+    from ..core.store import Store
+    from ..core.types import Change, Vector
 
 DIM = 4
 SETTINGS = Settings(model="fake:4", dim=DIM, revision="r1", prompts={"query": "find: "}, pooling="mean", normalized=False)

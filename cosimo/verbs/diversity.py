@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def unit_vectors(vectors: Sequence[Vector]) -> Vectors:
-    """(n, dim) unit vectors; one of another length than most, which nothing can be compared with, becomes zero."""
+    """(n, dim) unit vectors; a damaged one, of another length than the longest, becomes zero."""
     dim = max((len(vector) for vector in vectors), default=0)
     matrix = np.zeros((len(vectors), dim), np.float32)
     for place, vector in enumerate(vectors):
@@ -35,14 +35,14 @@ def groups(vectors: Vectors, threshold: float) -> list[list[int]]:
     vectors : (n, dim) unit vectors, the most relevant first
     threshold : cosine similarity
     """
-    leaders: list[int] = []  # positions; those of `near` are places in it
+    leaders = np.empty_like(vectors)
     members: list[list[int]] = []
     for place, vector in enumerate(vectors):
-        near = np.flatnonzero(vectors[leaders] @ vector >= threshold)
-        if len(near):
-            members[int(near[0])].append(place)
+        near = leaders[: len(members)] @ vector >= threshold
+        if near.any():
+            members[int(near.argmax())].append(place)
         else:
-            leaders.append(place)
+            leaders[len(members)] = vector
             members.append([place])
     return members
 

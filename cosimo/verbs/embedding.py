@@ -14,7 +14,8 @@ from ..core.vectors import checked, mean_of_passages
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..core.types import Content, Embedder, Passage, Settings, Store, Vector, Vectors
+    from ..core.store import Store
+    from ..core.types import Content, Embedder, Passage, Settings, Vector, Vectors
 
 # A text of so many characters less than the window has tokens is not looked at: a token is at least a character, but for a few
 # signs that models spell out (㍿ is four), and room is left for special tokens and a prompt

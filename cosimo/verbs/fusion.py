@@ -42,7 +42,7 @@ def weight_of_vectors(query: str, by_words: Sequence[int], by_meaning: Sequence[
     return min(1.0, BASE + SLOPE * (1 - agreement)) * (1 - unread)
 
 
-def mixed(vector: Scores, text: Scores, weight: float) -> Scores:
+def mixed(vector: Scores, text: Scores, weight: float | Scores) -> Scores:
     """One score a candidate, (n,) float32 in (0, 1): 0.5 is the average candidate.
 
     The weighted sum of both, each with mean 0 and deviation 1 over the candidates, on a logistic curve: the order stays.

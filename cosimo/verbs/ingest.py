@@ -18,7 +18,8 @@ from .embedding import Embeddings, embed_texts, embeddings_held, looked_at_from,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..core.types import Content, Embedder, Known, Metadata, Store, Vectors
+    from ..core.store import Store
+    from ..core.types import Content, Embedder, Known, Metadata, Vectors
 
 
 @dataclass(frozen=True, slots=True)

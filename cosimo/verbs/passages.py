@@ -9,7 +9,8 @@ from ..core.types import Match
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..core.types import Content, Span, Store
+    from ..core.store import Store
+    from ..core.types import Content, Span
 
 SHOWN = 3  # passages of a document: more would be most of it
 
@@ -20,6 +21,8 @@ def matches(
     found: Mapping[int, Sequence[tuple[int, float]]],
     contents: Mapping[int, Content | None],
     words: Sequence[str],
+    *,
+    whole: bool = False,
 ) -> dict[int, tuple[Match, ...]]:
     """The best passages of documents, best first.
 
@@ -28,7 +31,10 @@ def matches(
     found : document number → units found by their meaning, with scores; for none, passages are chosen by the words they hold
     contents : document number → content, None where none is stored
     words : terms of the query
+    whole : units stand for documents, not for their first passages
     """
+    if whole:
+        return {number: _whole(contents.get(number), units[0][1] if units else None) for number, units in found.items()}
     best = {number: units[:SHOWN] for number, units in found.items()}
     spans = store.spans_of(collection, [unit for units in best.values() for unit, _ in units])
     by_words = store.all_spans_of(collection, [number for number, units in best.items() if not units])

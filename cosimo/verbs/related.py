@@ -10,7 +10,8 @@ from .search import Query, Source, search
 
 if TYPE_CHECKING:
     from ..core.filters import Filter
-    from ..core.types import Hit, Index, Store
+    from ..core.store import Store
+    from ..core.types import Hit, Index, Vector
 
 
 def related(
@@ -23,11 +24,23 @@ def related(
     NotFound : no such id in the collection
     BadVector : its vector is damaged; one of all zeros is near to nothing, and gives an empty list
     """
+    vector = vector_of(store, collection, id)
+    query = Query(k=k, prefix=prefix, filter=filter, besides=(id,))
+    return search([Source(store, index, collection, vector, whole=True)], query)
+
+
+def vector_of(store: Store, collection: str, id: str) -> Vector:
+    """The vector of an item that others are compared with, (dim,) float32.
+
+    Raises
+    ------
+    NotFound : no such id in the collection
+    BadVector : it is damaged
+    """
     row = store.get(collection, [id]).get(id)
     if row is None:
         raise NotFound(f"no item '{id}' in collection '{collection}'")
     settings = store.settings(collection)
     if len(row.vector) != (settings and settings.dim) or not isfinite(abs(row.vector).max()):
         raise BadVector(f"the vector of '{id}' is damaged, so nothing can be near to it; run: cosimo check")
-    query = Query(k=k, prefix=prefix, filter=filter, besides=(id,))
-    return search([Source(store, index, collection, row.vector)], query)
+    return row.vector

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import DataError
-from ..core.terms import terms
+from ..core.terms import terms, wanted_words
 from ..core.types import Hit, Why
 from ..core.units import SHIFT
 from .passages import matches
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ..core.filters import Filter
-    from ..core.types import Index, Match, Mode, Numbers, Row, Scores, Store, Vector
+    from ..core.store import Store
+    from ..core.types import Index, Match, Mode, Numbers, Row, Scores, Vector
 
 WIDER = 4  # times as many passages, where those found are of too few documents
 
@@ -49,6 +50,7 @@ class Source:
     vector: Vector | None = None
     languages: Collection[str] = ()  # that its model reads
     scale: str = ""  # vectors of the same scale are of the same model and metric, so that their scores can be compared
+    whole: bool = False  # the index is one of documents by their own vectors, and knows no passages
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def search(sources: Sequence[Source], query: Query) -> list[Hit]:
 
     Raises
     ------
-    DataError : k below 1, a `diversity` or `group` outside of 0 to 1
+    DataError : k below 1, a `diversity` or `group` outside of 0 to 1, or over collections of different models
     """
     checked_k(query.k)
     allowed = [_allowed(source, query) for source in sources]
@@ -131,18 +133,23 @@ def _by_score(found: _Found) -> tuple[float, int, int]:
 
 
 def _by_one(sources: Sequence[Source], query: Query, k: int, allowed: Sequence[Numbers | None], place: int) -> list[_Found]:
-    """The k best of one source, by meaning or by words alone."""
-    if query.mode == "text":
-        return _by_words(sources, query, k, allowed[place], place)
-    found = _by_meaning(sources, k, allowed[place], place)
-    if len({source.scale for source in sources}) < 2 or not found:
+    """The k best of one source, by meaning or by words alone; on a scale of its own where others are on another."""
+    from .fusion import CANDIDATES, mixed
+
+    words = query.mode == "text"
+    alike = len(sources) == 1 if words else len({source.scale for source in sources}) == 1
+    wanted = k if alike else max(CANDIDATES, k)
+    if words:
+        found = _by_words(sources, query, wanted, allowed[place], place)
+    else:
+        found = _by_meaning(sources, wanted, allowed[place], place)
+    if alike or not found:
         return found
     import numpy as np
 
-    from .fusion import mixed
-
     scores = np.array([each.score for each in found], np.float32)
-    return [replace(each, score=score) for each, score in zip(found, mixed(scores, scores, 1.0).tolist(), strict=True)]
+    put = mixed(scores, scores, 1.0).tolist()
+    return [replace(each, score=score) for each, score in zip(found[:k], put[:k], strict=True)]
 
 
 def _by_meaning(sources: Sequence[Source], k: int, allowed: Numbers | None, place: int) -> list[_Found]:
@@ -175,25 +182,29 @@ def _by_both(sources: Sequence[Source], query: Query, k: int, allowed: Sequence[
     """The candidates of both kinds of all sources, in the order of the mix of their scores."""
     import numpy as np
 
-    from .fusion import CANDIDATES, mixed, weight_of_vectors
+    from .fusion import CANDIDATES, mixed
 
     wanted = max(CANDIDATES, k)
     gathered = [_both_scores(sources, query, wanted, allowed[place], place) for place in range(len(sources))]
     found = [each for each_list in gathered for each in each_list]
     if not found:
         return []
-    by_words = [_key(each) for each in sorted(found, key=lambda each: -(each.text or 0.0)) if each.text is not None]
-    by_meaning = [_key(each) for each in sorted(found, key=lambda each: -(each.vector or 0.0)) if each.vector is not None]
-    unread = [source.languages for source in sources]
-    weight = weight_of_vectors(query.text or "", by_words, by_meaning, unread[0] if all(unread) else ())
-    scores = mixed(_meanings(sources, gathered), np.array([each.text or 0.0 for each in found], np.float32), weight)
+    weights = np.concatenate([_weights(sources[place], query, each_list) for place, each_list in enumerate(gathered)])
+    scores = mixed(_meanings(sources, gathered), _words(gathered), weights)
     best = np.argsort(-scores, kind="stable")[:k].tolist()
     return [replace(found[at], score=float(scores[at])) for at in best]
 
 
-def _key(found: _Found) -> int:
-    """One number for a document of any source: numbers of documents have 43 bits."""
-    return found.source << 43 | found.number
+def _weights(source: Source, query: Query, found: Sequence[_Found]) -> Scores:
+    """(n,) how much meaning counts against words, by how far both agree within the source."""
+    import numpy as np
+
+    from .fusion import weight_of_vectors
+
+    by_words = [each.number for each in sorted(found, key=lambda each: -(each.text or 0.0)) if each.text is not None]
+    by_meaning = [each.number for each in sorted(found, key=lambda each: -(each.vector or 0.0)) if each.vector is not None]
+    weight = weight_of_vectors(query.text or "", by_words, by_meaning, source.languages)
+    return np.full(len(found), weight, np.float32)
 
 
 def _both_scores(sources: Sequence[Source], query: Query, wanted: int, allowed: Numbers | None, place: int) -> list[_Found]:
@@ -227,6 +238,16 @@ def _meanings(sources: Sequence[Source], gathered: Sequence[Sequence[_Found]]) -
     return np.concatenate(lists)
 
 
+def _words(gathered: Sequence[Sequence[_Found]]) -> Scores:
+    """(n,) BM25 of all candidates. How rare a word is differs between collections: of several, each on a scale of its own."""
+    import numpy as np
+
+    from .fusion import standardised
+
+    lists = [np.array([each.text or 0.0 for each in found], np.float32) for found in gathered]
+    return np.concatenate(lists if len(lists) == 1 else [standardised(scores) if len(scores) else scores for scores in lists])
+
+
 # -- what is kept of the order
 
 
@@ -248,6 +269,10 @@ def _picked(sources: Sequence[Source], query: Query, allowed: Sequence[Numbers |
     for name, value in (("diversity", query.diversity), ("group", query.group)):
         if value is not None and not 0 <= value <= 1:
             raise DataError(f"{name} must be between 0 and 1, not {value!r}")
+    if len({source.scale for source in sources}) > 1:
+        raise DataError(
+            "diversity and group compare vectors, and those of different models cannot be; search one model's at a time"
+        )
     asked = max(CANDIDATES, WIDER * query.k)
     while True:
         found = _ranked(sources, query, asked, allowed)
@@ -264,13 +289,13 @@ def _picked(sources: Sequence[Source], query: Query, allowed: Sequence[Numbers |
 
 
 def _hits(sources: Sequence[Source], query: Query, known: Sequence[_Known]) -> list[Hit]:
-    words = terms(query.text) if query.text and query.mode != "vector" else []
+    words = _terms(query)
     passages: dict[tuple[int, int], tuple[Match, ...]] = {}
     for place, source in enumerate(sources):
         units = {each.found.number: each.found.units for each in known if each.found.source == place}
         contents = {each.found.number: each.row.content for each in known if each.found.source == place}
         if units:
-            shown = matches(source.store, source.collection, units, contents, words)
+            shown = matches(source.store, source.collection, units, contents, words, whole=source.whole)
             passages |= {(place, number): parts for number, parts in shown.items()}
     return [
         Hit(
@@ -279,6 +304,13 @@ def _hits(sources: Sequence[Source], query: Query, known: Sequence[_Known]) -> l
         )
         for each in known
     ]  # fmt: skip
+
+
+def _terms(query: Query) -> list[str]:
+    """The words whose presence speaks for a document."""
+    if not query.text or query.mode == "vector":
+        return []
+    return terms(wanted_words(query.text) if query.fts_syntax else query.text)
 
 
 def _why(known: _Known, words: Sequence[str]) -> Why:

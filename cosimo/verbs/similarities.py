@@ -4,8 +4,7 @@ A list can only have changed if its item did, if a changed or removed item stand
 as near as its last. Those are made anew, all others left alone; the outcome is that of making all anew, to the last bit.
 `neighbours` says what a score is and why it does not depend on how many lists are made at once.
 
-Compared are the vectors of whole documents: `related` of one item looks at the passages of the others, which finds what is in
-them, while these lists say what is like it as a whole.
+Compared are the vectors of whole documents, as for `related` of one item.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..core.types import Change, Numbers, Similarity, Store
+    from ..core.store import Store
+    from ..core.types import Change, Numbers, Similarity
     from .neighbours import Lists, Neighbours
 
 MOSTLY = 0.5  # of the items changed: finding out whose lists that touches costs as much as making half of them

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import PathLike
 
-    from ..core.types import Similarity, Store
+    from ..core.store import Store
+    from ..core.types import Similarity
 
 COLUMNS = ["id", "other_id", "score"]
 FRESH = "temp.cosimo_fresh"

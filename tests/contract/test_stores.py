@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cosimo.core.types import Store
+    from cosimo.core.store import Store
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

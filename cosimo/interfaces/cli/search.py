@@ -49,31 +49,43 @@ def search(collection: str, query: str | None, **given: Any) -> None:
 
     \b
     cosimo search notes 'how do I back up a database?' -n 5
-    cosimo search shop 'red' --where 'price < 50' --facets category
+    cosimo search shop 'something red' --where "price < 50 AND category = 'dress'"
+    cosimo search shop --where 'price < 50' --facets category
     cosimo search words germany --plus paris --minus france
     cosimo search shop --like dress-17 --unlike dress-4 --diversity 0.3
     """
     with options.opened(given["database"], writing=True, create=False) as db:
         if given["facets"]:
-            _facets(db, collection, given)
+            _facets(db, collection, query, given)
             return
         hits = _across(db, collection, query, given) if given["also"] else _within(db, collection, query, given)
     columns = ("score", "collection", "id", "passage") if given["also"] else ("score", "id", "passage")
     output.records([_record(hit, several=bool(given["also"])) for hit in hits], columns, as_json=given["as_json"])
 
 
-def _facets(db: Database, collection: str, given: dict[str, Any]) -> None:
+def _facets(db: Database, collection: str, query: str | None, given: dict[str, Any]) -> None:
     from .named import named
 
+    counted_with = {"facets", "where", "prefix", "as_json", "database"}
+    ignored = [f"--{name.replace('_', '-')}" for name in given if name not in counted_with and _was_given(name)]
+    if query is not None or ignored:
+        what = ignored[0] if ignored else "a QUERY"
+        raise click.UsageError(
+            f"--facets counts the items that pass --where and --prefix; it takes no {what.removeprefix('a ')}."
+        )
     chosen = named(db, collection)
     rows = [
         {"field": field, "value": value, "count": count}
         for field in given["facets"]
-        for value, count in chosen.facets(field, where=given["where"]).items()
+        for value, count in chosen.facets(field, where=given["where"], prefix=given["prefix"]).items()
     ]
     counted = {row["field"] for row in rows}
     _name_unknown(chosen, [field for field in given["facets"] if field not in counted])
     output.records(rows, ("field", "value", "count"), as_json=given["as_json"])
+
+
+def _was_given(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _name_unknown(collection: Collection, asked: Iterable[str]) -> None:
@@ -115,6 +127,9 @@ def _across(db: Database, collection: str, query: str | None, given: dict[str, A
             raise click.UsageError(f"--{name.replace('_', '-')} is for one collection, not with --also.")
     if query is None:
         raise click.UsageError("--also needs a QUERY.")
+    chosen = [db.collection(name) for name in (collection, *given["also"])]
+    if given["mode"] in (None, "hybrid") and not all(each.has_text() for each in chosen):
+        click.echo("not all of these store texts, so this searches by meaning alone.", err=True)
     return db.search(
         query, given["number"], collections=[collection, *given["also"]], mode=given["mode"], where=given["where"],
         prefix=given["prefix"], min_score=given["min_score"], diversity=given["diversity"], group=given["group"],

@@ -7,8 +7,10 @@ import hashlib
 import logging
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from . import batches, bert, graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -65,7 +68,10 @@ def has_bf16() -> bool:
 
 
 class Engine:
-    """One compiled model. Thread-safe: calls wait for each other, and each uses all streams.
+    """One compiled model. Threads may share it: batches of all calls go to whichever stream is free.
+
+    Not OpenVINO's own queue of requests, which one thread at a time can wait for: a server's calls are of a batch or two, and
+    left all streams but one idle.
 
     Parameters
     ----------
@@ -97,26 +103,36 @@ class Engine:
             settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 32
         name = f"{recipe.folder.name}-{_fingerprint(recipe, revision, settings, core)}.blob"
         self._model = _compiled(core, config.compiled_dir() / name, recipe, settings, int8=precision == "int8")
-        self._queue = openvino().AsyncInferQueue(self._model, threads)
-        self._queue.set_callback(_store)
-        self._lock = Lock()
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(threads):
+            self._idle.put(self._model.create_infer_request())
+        self._room = BoundedSemaphore(2 * threads)  # batches that run or wait: one more for each stream, made while it computes
+        self._streams = ThreadPoolExecutor(threads, "cosimo-stream")
 
     def run(self, rows: Iterable[tuple[list[int], list[list[int]]]], out: Vectors) -> None:
         """Write the vector of each text into `out`, (n, dim).
 
         `rows` gives (positions in `out`, token ids of each); batches are started while it is still being read.
         """
-        with self._lock:
+        begun: list[Future[None]] = []
+        try:
             for places, ids in rows:
                 for group in batches.plan([len(values) for values in ids]):
                     inputs = batches.stacked([ids[member] for member in group])
-                    self._queue.start_async(inputs, (out, [places[member] for member in group]))
-            self._queue.wait_all()
+                    self._room.acquire()
+                    begun.append(self._streams.submit(self._compute, inputs, out, [places[member] for member in group]))
+        finally:
+            wait(begun)  # they write into the caller's array
+        for batch in begun:
+            batch.result()
 
-
-def _store(request: Any, where: tuple[Vectors, list[int]]) -> None:
-    out, places = where
-    out[places] = request.get_output_tensor(0).data
+    def _compute(self, inputs: tuple[Any, Any], out: Vectors, places: list[int]) -> None:
+        request = self._idle.get()
+        try:
+            out[places] = request.infer(inputs, share_inputs=True, share_outputs=True)[0]
+        finally:
+            self._idle.put(request)
+            self._room.release()
 
 
 def _cores() -> int:

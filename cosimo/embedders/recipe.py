@@ -29,7 +29,15 @@ _ROLES = {"query": ("query",), "document": ("document", "passage", "corpus")}  #
 
 
 class Elsewhere(ConfigError):
-    """Not a model for our runtime; sentence-transformers may run it."""
+    """Not a model for our runtime; `adapter` (sentence-transformers, unless it is known better) may run it."""
+
+    adapter = "st"
+
+
+class StaticModel(Elsewhere):
+    """A table of token vectors."""
+
+    adapter = "static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +77,16 @@ def read(folder: Path) -> Recipe:
     ModelNotFound : a file is missing
     ConfigError : a file is damaged, or asks for what only sentence-transformers can do
     """
-    config = _json(folder / "config.json")
+    config = read_json(folder / "config.json")
+    if config.get("model_type") == "model2vec":
+        raise StaticModel(f"{folder} is a static model; write static: before its name")
     width, heads = config.get("hidden_size"), config.get("num_attention_heads", 1)
     if not isinstance(width, int):
         raise Elsewhere(f"{folder / 'config.json'} names no hidden_size: not a model of this kind; {ELSEWHERE}")
     if not isinstance(heads, int) or heads < 1 or width % heads:
         raise ConfigError(f"{folder / 'config.json'} divides {width} numbers among {heads} heads; fetch the model again")
-    pooling, dense, normalized = _modules(folder)
-    body = _json(folder / "sentence_bert_config.json", optional=True)
+    pooling, dense, normalized = modules(folder)
+    body = read_json(folder / "sentence_bert_config.json", optional=True)
     return Recipe(
         folder=folder,
         weights=_weights(folder, config),
@@ -85,12 +95,13 @@ def read(folder: Path) -> Recipe:
         pooling=pooling,
         dense=dense,
         normalized=normalized,
-        prompts=_prompts(folder),
+        prompts=prompts(folder),
         lower=bool(body.get("do_lower_case")),
     )
 
 
-def _json(path: Path, *, optional: bool = False) -> dict[str, Any]:
+def read_json(path: Path, *, optional: bool = False) -> dict[str, Any]:
+    """A file that holds an object; an empty one where it is `optional` and missing."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -124,39 +135,39 @@ def _window(folder: Path, config: Mapping[str, Any], body: Mapping[str, Any]) ->
         rows -= int(config.get("pad_token_id", 1)) + 1
     asked = body.get("max_seq_length")
     if asked is None:
-        asked = _json(folder / "tokenizer_config.json", optional=True).get("model_max_length", rows)
+        asked = read_json(folder / "tokenizer_config.json", optional=True).get("model_max_length", rows)
     if isinstance(asked, bool) or not isinstance(asked, int | float) or not asked >= 1:
         raise ConfigError(f"{folder} asks for a window of {asked!r} tokens; write a number of at least 3 as max_seq_length")
     return min(rows, int(min(asked, 1e9)))  # tokenizers write 1e30 for "no limit"
 
 
-def _modules(folder: Path) -> tuple[tuple[str, ...], tuple[Dense, ...], bool]:
+def modules(folder: Path) -> tuple[tuple[str, ...], tuple[Dense, ...], bool]:
     """(pooling, dense layers, normalised?) of `modules.json`; without one the mean, as sentence-transformers does."""
     path = folder / "modules.json"
     if not path.is_file():
         return ("mean",), (), False
     try:
-        modules = [
+        layers = [
             (str(row["type"]).rpartition(".")[2], folder / str(row["path"])) for row in json.loads(path.read_text("utf-8"))
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     pooling: tuple[str, ...] = ()
     dense = []
-    for place, (kind, where) in enumerate(modules):
+    for place, (kind, where) in enumerate(layers):
         if kind == "Pooling":
             pooling = _pooling(where)
         elif kind == "Dense":
             dense.append(_dense(where))
-        elif (kind, place) != ("Transformer", 0) and (kind, place) != ("Normalize", len(modules) - 1):
+        elif (kind, place) != ("Transformer", 0) and (kind, place) != ("Normalize", len(layers) - 1):
             raise Elsewhere(f"{folder.name} has a layer '{kind}' at place {place}, which cosimo does not run; {ELSEWHERE}")
     if not pooling:
         raise Elsewhere(f"{path} names no pooling, so this model gives no sentence vectors; {ELSEWHERE}")
-    return pooling, tuple(dense), modules[-1][0] == "Normalize"
+    return pooling, tuple(dense), layers[-1][0] == "Normalize"
 
 
 def _pooling(where: Path) -> tuple[str, ...]:
-    config = _json(where / "config.json")
+    config = read_json(where / "config.json")
     named = config.get("pooling_mode")  # since sentence-transformers 5: a name or names; before: a row of booleans
     if named is None:
         named = [
@@ -178,16 +189,16 @@ def _old_order(key: str) -> int:
 
 
 def _dense(where: Path) -> Dense:
-    config = _json(where / "config.json")
+    config = read_json(where / "config.json")
     activation = str(config.get("activation_function", "Identity")).rpartition(".")[2]
     if activation not in ("Identity", "Tanh", "ReLU", "GELU") or not (where / WEIGHTS).is_file():
         raise Elsewhere(f"{where} is a dense layer that cosimo cannot run ({activation}); {ELSEWHERE}")
     return Dense(where, activation, int(config["out_features"]))
 
 
-def _prompts(folder: Path) -> dict[str, str]:
+def prompts(folder: Path) -> dict[str, str]:
     """The text before a query and before a document, where the model has one."""
-    config = _json(folder / "config_sentence_transformers.json", optional=True)
+    config = read_json(folder / "config_sentence_transformers.json", optional=True)
     named = config.get("prompts") or {}
     if not isinstance(named, dict) or not all(isinstance(text, str) for text in named.values()):
         raise ConfigError(

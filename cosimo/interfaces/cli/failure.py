@@ -23,7 +23,7 @@ def run(command: click.Command) -> int:
     reconfigure = getattr(sys.stdout, "reconfigure", None)  # None too where stdout is closed
     if reconfigure is not None:
         reconfigure(errors="replace")  # a letter that the terminal's encoding lacks becomes "?": no result is lost over it
-    warnings.showwarning = _warn
+    warnings.showwarning = _warn  # type: ignore[assignment]
     try:
         return _exit_code(lambda: command.main(prog_name="cosimo", standalone_mode=False))
     except BrokenPipeError:  # `cosimo … | head`: the reader has what it wanted
@@ -56,12 +56,12 @@ def _exit_code(call: Callable[[], object]) -> int:
         return _say(f"Error: {type(error).__name__}: {error}; this is a bug, please report it with COSIMO_DEBUG=1 set")
 
 
-def _warn(message: Warning | str, category: type[Warning], *place: Any) -> None:
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
     """Our own warnings as one line; those of other packages as Python shows them."""
     if category.__module__.startswith("cosimo."):
         click.echo(f"Warning: {message}".replace("\n", " "), err=True)
     elif sys.stderr is not None:
-        sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def _say(line: str, code: int = 1) -> int:

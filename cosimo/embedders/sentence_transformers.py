@@ -1,0 +1,211 @@
+"""sentence-transformers: any model of the hub, on a GPU where there is one: `st:Qwen/Qwen3-Embedding-0.6B`, `st:clip-ViT-B-32`.
+
+For what our own runtime does not run: other architectures, images. What a model is (name, revision, prompts, pooling) is said
+as `local.py` says it, so a collection may change from one runtime to the other.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core import config
+from ..core.errors import ConfigError, DataError, ModelNotFound
+from ..core.registry import canonical, load
+from ..core.types import Embedded, ModelSpec
+from . import catalog, recipe, weights
+from .adapted import table, translated, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..core.types import Content, Role, Vectors
+
+PRECISIONS = {"float32": "float32", "bf16": "bfloat16", "float16": "float16"}  # ours → torch's
+BATCH = 32  # texts, as sentence-transformers has it
+
+
+class SentenceTransformersEmbedder:
+    """A model run by sentence-transformers and torch.
+
+    Parameters
+    ----------
+    name : a hub id, a bare name of sentence-transformers' own, or a folder; a table `[st."NAME"]` of `providers.toml` may set
+        `trust_remote_code = true`, without which no code of a model is run, and `device`
+    precision : float32, bf16, float16, or auto: as the weights are stored
+
+    Raises
+    ------
+    MissingExtra : the packages are not installed
+    ModelNotFound : no such model, or no network to fetch it
+    ConfigError : a model that cannot be loaded, or another precision
+    """
+
+    modalities: tuple[str, ...]
+
+    def __init__(self, name: str, *, precision: str | None = None) -> None:
+        if precision not in (None, "auto", *PRECISIONS):
+            raise ConfigError(f"sentence-transformers does not compute in {precision}; choose one of {', '.join(PRECISIONS)}")
+        chosen = precision or config.precision()  # int8, which the environment may ask for, is our own runtime's
+        options = {key: value for key, value in table("st", name).items() if key in ("trust_remote_code", "device")}
+        load_model = load("sentence_transformers:SentenceTransformer")
+        named = Path(name).expanduser()
+        self._given = str(named.resolve()) if named.is_dir() else _kept(name)
+        with _loading(name):
+            model = load_model(self._given, local_files_only=config.offline(), **options)
+        self._model = model.to(load(f"torch:{PRECISIONS[chosen]}")) if chosen in PRECISIONS else model
+        self._name = self._given if named.is_dir() else canonical(name)
+        self.modalities = ("text", "image") if "image" in _modalities(model) else ("text",)
+
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """What the model is. Its revision is the SHA-256 of its weights, as our own runtime has it."""
+        folder = _folder(self._given)
+        revision = weights.revision(folder)
+        known = catalog.of_hash(revision)
+        prompts = recipe.prompts(folder) or (dict(known.prompts) if known else {})
+        return ModelSpec(
+            name=known.name if known else self._name,
+            dim=self._dim,
+            revision=revision,
+            max_tokens=self._window,
+            prompts=prompts,
+            pooling=_pooling(folder),
+            normalized=type(self._model[-1]).__name__ == "Normalize",
+            modalities=self.modalities,
+            languages=known.languages if known else (),
+            price=0.0,
+        )
+
+    def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded:
+        """Vectors (n, dim) float32 in the order asked; text as `str`, images as the bytes of a file (PNG, JPEG, …).
+
+        Raises
+        ------
+        DataError : content that the model does not read
+        """
+        import numpy as np
+
+        order = list(dict.fromkeys(self._checked(contents)))
+        images = [place for place, content in enumerate(order) if isinstance(content, bytes)]
+        texts = [place for place, content in enumerate(order) if isinstance(content, str)]
+        vectors = np.empty((len(order), self.spec.dim), np.float32)
+        prompt = self.spec.prompts.get(role, "")
+        plain = [str(order[place]).removeprefix(prompt) for place in texts]
+        if texts:
+            vectors[texts] = self._encoded(plain, role, prompt)
+        if images:
+            vectors[images] = self._encoded([_image(order[place], place) for place in images], role, "")
+        sizes = dict(zip(texts, self.count_tokens([prompt + text for text in plain]), strict=True))
+        window = self._window or max(sizes.values(), default=0)
+        place = {content: number for number, content in enumerate(order)}
+        rows = np.fromiter((place[content] for content in self._checked(contents)), np.int64, len(contents))
+        cut = [position for position, row in enumerate(rows) if sizes.get(int(row), 0) > window]
+        return Embedded(vectors[rows], sum(min(size, window) for size in sizes.values()), cut)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, uncut and without a prompt, special tokens included."""
+        if not texts:
+            return []
+        found = self._tokenizer([whole(text).strip() for text in texts], truncation=False, verbose=False)
+        return [len(ids) for ids in found["input_ids"]]
+
+    def close(self) -> None:
+        """The model goes with the object."""
+
+    def _encoded(self, inputs: Sequence[Any], role: Role, prompt: str) -> Vectors:
+        encode = getattr(self._model, f"encode_{role}", self._model.encode)
+        with translated(self._name):
+            found: Vectors = encode(
+                list(inputs), prompt=prompt, batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True
+            )
+            return found.float().cpu().numpy()  # type: ignore[attr-defined, no-any-return]
+
+    def _checked(self, contents: Sequence[Content]) -> list[Content]:
+        found: list[Content] = []
+        for position, content in enumerate(contents):
+            kind = "text" if isinstance(content, str) else "image"
+            if kind not in self.modalities or not isinstance(content, str | bytes):
+                reads = " and ".join(self.modalities)
+                raise DataError(f"{self._name} reads {reads}, and content {position} is {type(content).__name__}")
+            found.append(whole(content) if isinstance(content, str) else content)
+        return found
+
+    @cached_property
+    def _dim(self) -> int:
+        told = getattr(self._model, "get_embedding_dimension", self._model.get_sentence_embedding_dimension)()
+        return int(told or self._encoded(["length"], "document", "").shape[1])
+
+    @property
+    def _window(self) -> int | None:
+        found = self._model.max_seq_length
+        return int(found) if found and found < 1e9 else None
+
+    @property
+    def _tokenizer(self) -> Any:
+        found = self._model.tokenizer
+        return getattr(found, "tokenizer", found)  # a processor of texts and images holds one
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Around the loading of a model: its errors as ours, and no bar for each file that is read."""
+    logging = load("transformers.utils.logging:is_progress_bar_enabled"), load("transformers.utils:logging")
+    shown = logging[0]()
+    logging[1].disable_progress_bar()
+    try:
+        with translated(f"st:{name}", building=True):
+            yield
+    except ConfigError as error:
+        cause = error.__cause__
+        if "trust_remote_code" in str(cause):
+            raise ConfigError(
+                f"{name} brings code of its own, which is not run unless you say so: write trust_remote_code = true under "
+                f'[st."{name}"] into {config.providers_path()}'
+            ) from error
+        if isinstance(cause, OSError):
+            said = " ".join(str(cause).split())[:200]
+            raise ModelNotFound(f"{name} is not here and could not be fetched: {said}") from error
+        raise
+    finally:
+        if shown:
+            logging[1].enable_progress_bar()
+
+
+def _kept(name: str) -> str:
+    """Our own copy of a model where there is one, else its id on the hub."""
+    try:
+        return str(weights.find(name))
+    except ModelNotFound:
+        if weights.is_path(name):
+            raise
+        return canonical(name)
+
+
+def _folder(given: str) -> Path:
+    """Where a model's files are, once it is loaded."""
+    if Path(given).is_dir():
+        return Path(given)
+    return Path(load("huggingface_hub:snapshot_download")(given, local_files_only=True))
+
+
+def _pooling(folder: Path) -> str:
+    try:
+        return "+".join(recipe.modules(folder)[0])
+    except recipe.Elsewhere:
+        return ""
+
+
+def _modalities(model: Any) -> Sequence[str]:
+    found = getattr(model, "modalities", None)  # since sentence-transformers 5.2; before, one class read images
+    return found if found is not None else ["image"] if type(model[0]).__name__ == "CLIPModel" else ["text"]
+
+
+def _image(data: Content, place: int) -> Any:
+    try:
+        return load("PIL.Image:open")(io.BytesIO(data if isinstance(data, bytes) else b"")).convert("RGB")
+    except OSError as error:
+        raise DataError(f"content {place} is not an image that can be read: {error}") from error

@@ -254,3 +254,103 @@ def test_facets_take_no_query_and_heed_the_prefix(db: Database) -> None:
     for given in (["red"], ["--like", "a1"], ["-n", "1"]):
         result = CliRunner().invoke(cli, ["search", "c", *given, "--facets", "kind", "-d", str(db.name)])
         assert (result.exit_code, "--facets counts" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("facet", ["category.x", '"a.b"'])
+def test_facets_name_fields_as_filters_do(db: Database, facet: str) -> None:
+    collection = db.collection("c", model="fake:64")
+    collection.add([cosimo.Document("a", "x", {"a.b": 3, "category": {"x": 1}})])
+    assert sum(collection.facets(facet).values()) == 1
+
+
+def test_a_passage_is_shown_only_where_its_text_still_stands(db: Database, tmp_path: Path) -> None:
+    collection = db.collection("c", model="fake:64")
+    collection.add([cosimo.Document("a", LONG)])
+    other = other_program(tmp_path)
+    other.execute("UPDATE embeddings SET content = 'tiny'")
+    other.close()
+    for mode in ("vector", "text", "hybrid"):
+        for hit in collection.search("weather tiny", mode=mode):  # type: ignore[arg-type]
+            assert [match.text for match in hit.passages] == ["tiny"]
+
+
+def test_terms_are_whole_words_with_common_endings(db: Database) -> None:
+    collection = db.collection("c", model="fake:64")
+    collection.add([cosimo.Document("a", "a red hat, concatenate"), cosimo.Document("b", "running shoes for a runner")])
+    assert all(hit.why.terms == () for hit in collection.search("cat"))
+    assert collection.search("run", mode="text")[0].why.terms == ("run",)
+
+
+def test_words_alone_touch_no_vectors(db: Database) -> None:
+    random = np.random.default_rng(1)
+    collection = db.collection("c", model=None, dim=64)
+    collection.add_vectors([f"{n}" for n in range(70_000)], random.normal(size=(70_000, 64)), contents=["some words"] * 70_000)
+    collection.drop_index()
+    assert len(collection.search("words", mode="text")) == 10
+    assert not list((db.store.derived or tmp_folder()).glob("*.idx"))
+
+
+def tmp_folder() -> Path:
+    raise AssertionError("a file has a folder for what is derived")
+
+
+def test_an_empty_collection_takes_no_mode_from_the_others(db: Database) -> None:
+    db.collection("c", model="fake:64").add([cosimo.Document("a", "some words")])
+    empty = db.collection("e", model="fake:64")
+    empty.add([cosimo.Document("x", "gone")])
+    empty.delete("x")
+    assert db.search("words")[0].why.text is not None
+
+
+def test_a_little_diversity_changes_little_in_mode_text(db: Database) -> None:
+    collection = db.collection("c", model="fake:64")
+    collection.add([cosimo.Document(f"d{n}", "common " * (n + 1)) for n in range(12)])
+    plain = [hit.id for hit in collection.search("common", 3, mode="text")]
+    assert [hit.id for hit in collection.search("common", 3, mode="text", diversity=0.001)] == plain
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"min_score": "1"},
+        {"min_score": float("nan")},
+        {"diversity": "x"},
+        {"group": [1]},
+        {"like": 5},
+        {"plus": [5]},
+        {"k": 1.5},
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(db: Database, given: dict[str, object]) -> None:
+    collection = db.collection("c", model="fake:64")
+    collection.add([cosimo.Document("a", "some words")])
+    with pytest.raises(DataError):
+        collection.search("words", **given)  # type: ignore[arg-type]
+    assert len(collection.search("words", np.int64(2))) == 1
+
+
+def test_nan_in_metadata_is_printed_as_json_knows_it(db: Database, tmp_path: Path) -> None:
+    collection = db.collection("c", model="fake:64")
+    collection.add([cosimo.Document("a", "x", {"price": 1})])
+    other = other_program(tmp_path)
+    other.execute("""UPDATE embeddings SET metadata = '{"price": NaN}'""")
+    other.close()
+    assert collection.get("a").metadata == {"price": None}
+
+
+def test_a_damaged_lock_is_replaced(db: Database) -> None:
+    random = np.random.default_rng(1)
+    collection = db.collection("c", model=None, dim=16)
+    collection.add_vectors([f"{n}" for n in range(3_000)], random.normal(size=(3_000, 16)))
+    collection.index("scan")
+    assert db.store.derived is not None
+    next(db.store.derived.glob("*.lock")).write_bytes(random.bytes(30_000))
+    assert collection.index("scan").disk > 0
+
+
+def test_headings_of_any_kind_are_cut_in_time_with_their_length() -> None:
+    from cosimo.sources.passages import cut
+
+    nested = "".join(f"{'#' * (1 + n % 6)} {'very ' * 100}long heading {n}\n\ntext {n}\n\n" for n in range(75))
+    passages = cut(nested, count=lambda texts: [len(text.split()) + 2 for text in texts], max_tokens=254)
+    assert len(passages) < 75  # cut into words, they took ten seconds

@@ -39,7 +39,10 @@ def filter_of(where: Where) -> Filter | None:
 
 def several(given: str | Sequence[str]) -> tuple[str, ...]:
     """One text or several, as several: a text is no list of its letters."""
-    return (given,) if isinstance(given, str) else tuple(given)
+    try:
+        return (given,) if isinstance(given, str) else tuple(given)
+    except TypeError as error:
+        raise DataError(f"a text or a list of texts is wanted, not {given!r}") from error
 
 
 def name_of(model: Given) -> str | None:

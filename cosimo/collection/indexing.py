@@ -226,7 +226,7 @@ class Indexing:
 
     def _report(self, settings: Settings, kept: Kept, seconds: float | None) -> IndexReport:
         about, info = self._about(settings), kept.describe()
-        disk = about.size if about is not None and info.kind == about.kind else 0
+        disk = about.size if about is not None and kept.on_disk else 0
         asked = self._store.index_choice(self._name) or AUTO
         return IndexReport(asked, info, kept.why(), disk, seconds)
 

@@ -80,7 +80,7 @@ def _search(collections: Sequence[Questions], request: Request) -> list[Hit]:
 
     for each in collections:
         each._must_exist()
-    checked_k(request.k)
+    k = checked_k(request.k)
     _refuse(collections, request)
     mode = _mode(collections, request)
     if mode != "vector":
@@ -90,7 +90,7 @@ def _search(collections: Sequence[Questions], request: Request) -> list[Hit]:
     vectors = [None] * len(collections) if mode == "text" else _vectors(collections, request)
     query = Query(
         text=request.query if isinstance(request.query, str) else None,
-        mode=mode, k=request.k, filter=filters[0], prefix=request.prefix, besides=frozenset([*request.like, *request.unlike]),
+        mode=mode, k=k, filter=filters[0], prefix=request.prefix, besides=frozenset([*request.like, *request.unlike]),
         min_score=request.min_score, fts_syntax=request.fts_syntax, diversity=request.diversity, group=request.group,
     )  # fmt: skip
     return answer(collections, vectors, query, whole=not request.texts)
@@ -107,15 +107,20 @@ def answer(
     """
     from ..verbs import search as verb
 
-    if len(collections) > 1:
+    words = query.mode == "text"  # needs no vectors: on a large collection of which no index is kept that would take seconds
+    if len(collections) > 1 and not words:
         for each in collections:
             each._ready_to_search(whole=whole)
     with ExitStack() as stack:
         sources: list[Source] = []
         for each, vector in zip(collections, vectors, strict=True):
-            index = stack.enter_context(each._searching(whole=whole))
+            index = None
+            if words:
+                stack.enter_context(each._store.snapshot())
+            else:
+                index = stack.enter_context(each._searching(whole=whole))
             languages = each.embedder.spec.languages if query.mode == "hybrid" else ()
-            scale = f"{each.model} {each._settings.revision} {index.metric}" if len(collections) > 1 else ""
+            scale = f"{each.model} {each._settings.revision} {index.metric}" if index and len(collections) > 1 else ""
             sources.append(verb.Source(each._store, index, each.name, vector, languages, scale, whole))
         return verb.search(sources, query)
 
@@ -132,6 +137,13 @@ def _refuse(collections: Sequence[Questions], request: Request) -> None:
     """Raise `DataError` for what makes no sense together."""
     from .arguments import refuse_mode
 
+    for name in ("min_score", "diversity", "group"):
+        value = getattr(request, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value != value):
+            raise DataError(f"{name} must be a number, not {value!r}")
+    for name in ("plus", "minus", "like", "unlike"):
+        if not all(isinstance(text, str) for text in getattr(request, name)):
+            raise DataError(f"{name} takes texts; these are {getattr(request, name)!r}"[:200])
     if request.query is None and not (request.plus or request.like):
         raise DataError("nothing to search for: give a text, a vector, or examples")
     if request.combined and request.mode in ("text", "hybrid"):
@@ -151,7 +163,11 @@ def _mode(collections: Sequence[Questions], request: Request) -> Mode:
     if request.combined:
         return "vector"
     asked: Mode | None = "text" if request.fts_syntax else request.mode
-    modes = {each._mode(request.query, asked) for each in collections}
+    modes = {
+        each._mode(request.query, asked) for each in collections if len(collections) == 1 or each._store.has_rows(each.name)
+    }
+    if not modes:  # all are empty: any will do
+        return "vector"
     if len(modes) == 1:
         return modes.pop()
     for mode in ("vector", "text"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 MEMORY = ":memory:"
+LEAST_SPACE = 64 * 1024  # bytes that SQLite needs to write at all
 PAGE_SIZE = 8192  # for new files: five 384-dim rows fit a page where 4,096 bytes hold two; 20% smaller, same speed
 # 256 MB of log before it is copied into the file, at the latest when the file is closed. At 32 MB, 100,000 vectors stored at
 # once waited 0.3 s for a resting disk and 1.8 s for a busy one; at 8 MB every batch did
@@ -239,7 +241,7 @@ class File:
         StoreError : the file or its folder cannot be written, or it was opened for reading
         """
         if self.read_only:
-            raise StoreError(f"{self.name} cannot be written: it is read-only here; copy it or change its permissions")
+            raise StoreError(self._why_not())
         with self.lock:
             if self._in_transaction():  # the mode cannot change now; writing works in any
                 return False
@@ -254,6 +256,12 @@ class File:
             self.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             self.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
         return True
+
+    def _why_not(self) -> str:
+        """Why nothing can be written; on a full disk a file opens for reading alone."""
+        if self.path is not None and shutil.disk_usage(self.path.parent).free < LEAST_SPACE:
+            return f"no space left for {self.name}: nothing can be written; free some and run this again"
+        return f"{self.name} cannot be written: it is read-only here; copy it or change its permissions"
 
     def back_up(self, target: str | os.PathLike[str]) -> None:
         """Copy the whole file, consistent even while others write, to a path where nothing is yet.

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Han with its extensions, kana, Hangul, bopomofo: scripts that FTS5 would take for one long word
 _CJK = (
     "\u3005\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
+_ENDING = re.compile(r"(?<=...)(?:ing|ings|ed|er|ers|es|s|ly)$|(?<=..)(?:s)$")
 MOST = 1_000  # terms of a query
 _RUN = re.compile(f"[{_CJK}]+")
 _WORD = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+")
@@ -38,6 +43,27 @@ def terms(text: str) -> list[str]:
         if len(found) >= MOST:
             break
     return list(found)[:MOST]
+
+
+def terms_in(text: str, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Which of a query's terms stand in a text: CJK anywhere, words as whole ones, whatever common ending they have.
+
+    The index compares stems by Porter's algorithm; this knows the endings that matter for telling a reader why.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words = set(_WORD.findall(folded))
+    stems = {_stem(word) for word in words}
+    return tuple(term for term in wanted if (term in folded if _RUN.match(term) else term in words or _stem(term) in stems))
+
+
+def _stem(word: str) -> str:
+    """A word without its commonest English endings."""
+    if len(word) > 3:
+        word = _ENDING.sub("", word)
+        if len(word) > 3 and word[-1] == word[-2]:
+            return word[:-1]
+        return word.removesuffix("e").removesuffix("i").removesuffix("y")
+    return word
 
 
 def cjk_share(text: str) -> float:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import Locked, StoreError
+from ..core.errors import Corrupt, Locked, StoreError
 from ..core.sqlite import File
 from ..core.units import distinct, documents_of
 from .graph import GraphIndex
@@ -92,7 +92,13 @@ def building(folder: Path, key: str) -> Iterator[bool]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the folder {folder} ({error.strerror})") from error
-    lock = _locked(folder / f"{key}.lock")
+    path = folder / f"{key}.lock"
+    try:
+        lock = _locked(path)
+    except Corrupt:  # something else lies there: it holds nothing, so it can go
+        with suppress(OSError):
+            path.unlink()
+        lock = _locked(path)
     if lock is None:
         yield False
         return

@@ -179,6 +179,11 @@ class Kept:
         return len(self._held)
 
     @property
+    def on_disk(self) -> bool:
+        """Whether the index in use is one that was saved."""
+        return isinstance(self._index, Approximate) and self._index.rows.mapped
+
+    @property
     def damaged(self) -> bool:
         """True from when damage was found until the index is built again: call `ready` once the snapshot is closed."""
         return self._mistrusted and self._overdue()

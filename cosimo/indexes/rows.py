@@ -65,6 +65,11 @@ class Rows:
         self._seen = np.zeros(len(numbers), np.bool_) if sums is not None else None
         self._intact = intact
 
+    @property
+    def mapped(self) -> bool:
+        """Whether the vectors are a file's."""
+        return self._intact is not None
+
     def __len__(self) -> int:
         return len(self.numbers)
 

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 SEPARATOR = " › "
+LONGEST = 500  # characters of a heading: what is longer is none, and would take time with the square of its length
 
 _MARK = re.compile(  # a line that opens something, or is a heading
     r"^(?: {0,3}(?P<level>#{1,6})(?:[ \t]+(?P<title>[^\n]*))?$"
@@ -107,6 +108,6 @@ def _alone(text: str, start: int) -> bool:
 
 
 def _plain(title: str) -> str:
-    """A heading as it is read: without the closing `##`, links as their words, no marks of emphasis."""
-    title = _LINK.sub(r"\1", _CLOSING.sub("", title))
+    """A heading as it is read: no closing `##`, links as their words, no marks of emphasis; of a long one the start."""
+    title = _LINK.sub(r"\1", _CLOSING.sub("", title[:LONGEST]))
     return " ".join(_EMPHASIS.sub("", title).split())

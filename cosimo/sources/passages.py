@@ -168,7 +168,7 @@ def _measure(drafts: Sequence[_Draft], count: Count, special: int, space: int, *
     heads = _shortened(paths, count, special, space // 4) if headings else dict.fromkeys(paths, 0)
     for draft in drafts:
         draft.sizes = [max(tokens - special, 0) for tokens in islice(counts, len(draft.pieces))]
-        most = space - max((heads[path] for path in draft.outline.paths), default=0)
+        most = space - max((heads[paths[path]] for path in draft.outline.paths), default=0)
         while any(size > most and p.end - p.start > 1 for size, p in zip(draft.sizes, draft.pieces, strict=True)):
             _cut_smaller(draft, count, special, most)
         draft.paths = [paths[draft.outline.path_at(piece.start)] for piece in draft.pieces]

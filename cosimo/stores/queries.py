@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.content import storable
 from ..core.errors import DataError, Locked, StoreError
+from ..core.filters import Field
 from ..core.terms import fts_expression, match_expression
 from . import changes, fulltext, passages, places, where, write
 from .rows import ROW_COLUMNS, chunks, known_metadata, row_of
@@ -149,6 +150,12 @@ class Queries(Transactions):
         with self._collection(collection) as (state, _):
             return passages.all_spans(self._file, numbers) if state.tracked else {}
 
+    def has_rows(self, collection: str) -> bool:
+        """True where there is any row."""
+        with self._collection(collection) as (_, entry):
+            sql = "SELECT 1 FROM embeddings WHERE collection_id = ? LIMIT 1"
+            return self._fact(("rows", collection), lambda: bool(self._file.value(sql, (entry.number,))))
+
     def has_text(self, collection: str) -> bool:
         """True where any row has a text beside its vector."""
         with self._collection(collection) as (_, entry):
@@ -254,6 +261,7 @@ class Queries(Transactions):
         Rows without the field are left out. Values are spelled as JSON spells them, text without quotes.
         """
         counts: Counter[str] = Counter()
+        path = Field.named(field).path or (field,)  # a field of the metadata, even where it is called id
         with self._collection(collection) as (state, entry):
             sets = [] if filter is None else [set(self.numbers_that_pass(collection, filter).tolist())]
             sets += [set(self.numbers_with_prefix(collection, prefix).tolist())] if prefix else []
@@ -264,7 +272,7 @@ class Queries(Transactions):
             )
             for number, metadata in self._file.rows(sql, (entry.number,)):
                 if allowed is None or number in allowed:
-                    counts.update(_values(known_metadata(metadata), field))
+                    counts.update(_values(known_metadata(metadata), path))
         return dict(counts.most_common())
 
     def fields(self, collection: str) -> dict[str, int]:
@@ -283,12 +291,12 @@ def _places(collection: int) -> tuple[fulltext.Text, fulltext.Text]:
     return fulltext.Text("main", collection), fulltext.Text("temp", collection)
 
 
-def _values(metadata: object, field: str) -> list[str]:
-    """The values of a dotted field, as text."""
+def _values(metadata: object, field: Sequence[str]) -> list[str]:
+    """The values of a field, named as in a filter, as text."""
     import json
 
     value: object = metadata
-    for part in field.split("."):
+    for part in field:
         value = value.get(part) if isinstance(value, dict) else None
     if value is None:
         return []

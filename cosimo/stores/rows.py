@@ -145,7 +145,7 @@ def known_metadata(stored: Any) -> dict[str, Any] | None:
     if not isinstance(stored, (str, bytes)):
         return None
     try:
-        found = json.loads(stored)
+        found = json.loads(stored, parse_constant=lambda _: None)  # NaN, which other programs write, is no JSON
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

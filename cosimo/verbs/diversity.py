@@ -47,14 +47,15 @@ def groups(vectors: Vectors, threshold: float) -> list[list[int]]:
     return members
 
 
-def diverse(vectors: Vectors, relevance: Sequence[float], k: int, diversity: float) -> list[int]:
+def diverse(vectors: Vectors, relevance: Sequence[float], k: int, diversity: float, *, comparable: bool = True) -> list[int]:
     """k positions by maximal marginal relevance: each next one is relevant, and unlike those before.
 
     Parameters
     ----------
     vectors : (n, dim) unit vectors
-    relevance : n scores, higher is better; cosines and mixed scores as they are, others (BM25, distances) put between 0 and 1,
-        as likeness is
+    relevance : n scores, higher is better
+    comparable : they are on the scale of likeness, as cosines and mixed scores are; others (BM25, distances) are put between
+        0 and 1
     diversity : 0 keeps the order of relevance, 1 looks at unlikeness alone (1 - lambda in the paper)
 
     Source: Carbonell and Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998.
@@ -63,8 +64,7 @@ def diverse(vectors: Vectors, relevance: Sequence[float], k: int, diversity: flo
     if not len(scores):
         return []
     spread = float(scores.max() - scores.min())
-    comparable = bool((np.abs(scores) <= 1).all()) or spread == 0
-    scaled = scores if comparable else (scores - scores.min()) / spread
+    scaled = scores if comparable or spread == 0 else (scores - scores.min()) / spread
     likeness = np.zeros_like(scores)  # to the nearest of those chosen
     left = np.ones(len(scores), np.bool_)
     chosen: list[int] = []

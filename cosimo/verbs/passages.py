@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.content import content_hash
 from ..core.types import Match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..core.store import Store
-    from ..core.types import Content, Span
+    from ..core.types import Content, Row, Span
 
 SHOWN = 3  # passages of a document: more would be most of it
 
@@ -19,7 +20,7 @@ def matches(
     store: Store,
     collection: str,
     found: Mapping[int, Sequence[tuple[int, float]]],
-    contents: Mapping[int, Content | None],
+    rows: Mapping[int, Row],
     words: Sequence[str],
     *,
     whole: bool = False,
@@ -29,23 +30,29 @@ def matches(
     Parameters
     ----------
     found : document number → units found by their meaning, with scores; for none, passages are chosen by the words they hold
-    contents : document number → content, None where none is stored
+    rows : document number → what is stored of it
     words : terms of the query
     whole : units stand for documents, not for their first passages
     """
     if whole:
-        return {number: _whole(contents.get(number), units[0][1] if units else None) for number, units in found.items()}
+        return {number: _whole(rows[number].content, units[0][1] if units else None) for number, units in found.items()}
     best = {number: units[:SHOWN] for number, units in found.items()}
     spans = store.spans_of(collection, [unit for units in best.values() for unit, _ in units])
     by_words = store.all_spans_of(collection, [number for number, units in best.items() if not units])
     result = {}
     for number, units in best.items():
-        content = contents.get(number)
-        parts = [_match(content, spans[unit], score) for unit, score in units if unit in spans]
-        if not parts and number in by_words:
+        content, parts = rows[number].content, []
+        if not units and number in by_words and _is_of(rows[number]):
             parts = _holding(content, by_words[number], words)
+        elif any(unit in spans for unit, _ in units) and _is_of(rows[number]):
+            parts = [_match(content, spans[unit], score) for unit, score in units if unit in spans]
         result[number] = tuple(parts) or _whole(content, units[0][1] if units else None)
     return result
+
+
+def _is_of(row: Row) -> bool:
+    """Whether passages are of the text that is there now: another program may have replaced it and left its hash."""
+    return row.content is None or row.hash is None or content_hash(row.content) == row.hash
 
 
 def _match(content: Content | None, span: Span, score: float | None) -> Match:

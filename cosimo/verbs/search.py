@@ -6,10 +6,11 @@ One collection or several: candidates of all are ranked as if they were of one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import index as whole_number
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import DataError
-from ..core.terms import terms, wanted_words
+from ..core.terms import terms, terms_in, wanted_words
 from ..core.types import Hit, Why
 from ..core.units import SHIFT
 from .passages import matches
@@ -45,7 +46,7 @@ class Source:
     """One collection to search. `vector` (dim,) is the query as its model has it; None where words alone are searched for."""
 
     store: Store
-    index: Index
+    index: Index | None  # None where words alone are searched for
     collection: str
     vector: Vector | None = None
     languages: Collection[str] = ()  # that its model reads
@@ -94,9 +95,9 @@ def search(sources: Sequence[Source], query: Query) -> list[Hit]:
 
 def checked_k(k: int) -> int:
     """k itself, refused below 1."""
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+    if isinstance(k, bool) or not hasattr(k, "__index__") or not 1 <= whole_number(k) < 2**31:
         raise DataError(f"the number of results must be a whole number of at least 1, not {k!r}")
-    return k
+    return whole_number(k)
 
 
 def _allowed(source: Source, query: Query) -> Numbers | None:
@@ -155,7 +156,7 @@ def _by_one(sources: Sequence[Source], query: Query, k: int, allowed: Sequence[N
 def _by_meaning(sources: Sequence[Source], k: int, allowed: Numbers | None, place: int) -> list[_Found]:
     """The k documents with the best passages: more of them are asked for until they are of k documents."""
     vector, index = sources[place].vector, sources[place].index
-    if vector is None:
+    if vector is None or index is None:
         return []
     asked = k
     while True:
@@ -251,6 +252,13 @@ def _words(gathered: Sequence[Sequence[_Found]]) -> Scores:
 # -- what is kept of the order
 
 
+def _comparable(sources: Sequence[Source], query: Query) -> bool:
+    """Whether scores are on the scale of cosines."""
+    return query.mode == "hybrid" or (
+        query.mode == "vector" and all(source.index is not None and source.index.metric == "cosine" for source in sources)
+    )
+
+
 def _known(sources: Sequence[Source], query: Query, found: Sequence[_Found], *, vectors: bool = False) -> list[_Known]:
     """Documents with what is stored of them, those to leave out left out."""
     rows = [
@@ -284,7 +292,7 @@ def _picked(sources: Sequence[Source], query: Query, allowed: Sequence[Numbers |
         asked *= WIDER
     leaders = [group[0] for group in members]
     relevance = [known[place].found.score for place in leaders]
-    order = diverse(vectors[leaders], relevance, query.k, query.diversity or 0.0)
+    order = diverse(vectors[leaders], relevance, query.k, query.diversity or 0.0, comparable=_comparable(sources, query))
     return [known[leaders[at]]._replace(duplicates=tuple(known[place].row.id for place in members[at][1:])) for at in order]
 
 
@@ -293,9 +301,9 @@ def _hits(sources: Sequence[Source], query: Query, known: Sequence[_Known]) -> l
     passages: dict[tuple[int, int], tuple[Match, ...]] = {}
     for place, source in enumerate(sources):
         units = {each.found.number: each.found.units for each in known if each.found.source == place}
-        contents = {each.found.number: each.row.content for each in known if each.found.source == place}
+        rows = {each.found.number: each.row for each in known if each.found.source == place}
         if units:
-            shown = matches(source.store, source.collection, units, contents, words, whole=source.whole)
+            shown = matches(source.store, source.collection, units, rows, words, whole=source.whole)
             passages |= {(place, number): parts for number, parts in shown.items()}
     return [
         Hit(
@@ -315,5 +323,5 @@ def _terms(query: Query) -> list[str]:
 
 def _why(known: _Known, words: Sequence[str]) -> Why:
     content = known.row.content
-    folded = content.casefold() if words and isinstance(content, str) else ""
-    return Why(known.found.vector, known.found.text, tuple(word for word in words if word in folded))
+    there = terms_in(content, words) if words and known.found.text is not None and isinstance(content, str) else ()
+    return Why(known.found.vector, known.found.text, there)

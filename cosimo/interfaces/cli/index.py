@@ -72,6 +72,10 @@ def index(
         output.line(record)
     else:
         click.echo(_sentence(collection, report))
+    if not info and not report.disk and report.info.kind != "flat":
+        raise click.ClickException(
+            "the index was built and could not be kept: its folder cannot be written, or the disk is full"
+        )
 
 
 def _record(collection: str, report: IndexReport) -> dict[str, Any]:

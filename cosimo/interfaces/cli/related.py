@@ -69,6 +69,9 @@ def _refuse(id: str | None, given: dict[str, Any]) -> None:
             raise click.UsageError(f"{option} {'is for a single ID' if given['everything'] else 'goes with --all --save'}.")
     if given["everything"] and not given["save"]:
         raise click.UsageError("--all needs --save, which keeps the lists in the database.")
+    for name in ("to", "table"):
+        if given[name] == "":  # an empty variable of a script
+            raise click.UsageError(f"--{name} needs a name.")
     if given["table"] and not given["to"]:
         raise click.UsageError("--table names the table of --to FILE.")
 

@@ -10,7 +10,7 @@ import click
 from . import options, output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from ...collection.collection import Collection
     from ...collection.database import Database
@@ -80,7 +80,8 @@ def _facets(db: Database, collection: str, query: str | None, given: dict[str, A
         for value, count in chosen.facets(field, where=given["where"], prefix=given["prefix"]).items()
     ]
     counted = {row["field"] for row in rows}
-    _name_unknown(chosen, [field for field in given["facets"] if field not in counted])
+    missing = [field for field in given["facets"] if field not in counted]
+    _name_unknown(chosen, missing, () if given["where"] or given["prefix"] else missing)
     output.records(rows, ("field", "value", "count"), as_json=given["as_json"])
 
 
@@ -88,14 +89,14 @@ def _was_given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
-def _name_unknown(collection: Collection, asked: Iterable[str]) -> None:
+def _name_unknown(collection: Collection, asked: Iterable[str], empty: Container[str] = ()) -> None:
     """Say which fields no item has: a misspelt one finds nothing, and looks like an answer."""
     first = {field.partition(".")[0].strip('"'): field for field in asked}
     if not first:
         return
     known = collection.fields()
     for name, field in first.items():
-        if name not in known:
+        if name not in known or field in empty:
             there = ", ".join(list(known)[:10]) or "none at all"
             click.echo(f"no item of {collection.name} has a field {field!r}; there are: {there}", err=True)
 
@@ -128,7 +129,7 @@ def _across(db: Database, collection: str, query: str | None, given: dict[str, A
     if query is None:
         raise click.UsageError("--also needs a QUERY.")
     chosen = [db.collection(name) for name in (collection, *given["also"])]
-    if given["mode"] in (None, "hybrid") and not all(each.has_text() for each in chosen):
+    if given["mode"] in (None, "hybrid") and not all(each.has_text() or not len(each) for each in chosen):
         click.echo("not all of these store texts, so this searches by meaning alone.", err=True)
     return db.search(
         query, given["number"], collections=[collection, *given["also"]], mode=given["mode"], where=given["where"],

@@ -26,16 +26,23 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model of the catalogue. `revision` is the commit of the hub that is fetched; `sha256` is that of `weights`."""
+    """One model of the catalogue. `revision` is the commit of the hub that is fetched; `sha256` is that of `weights`.
+
+    What is empty or None was found in no source.
+    """
 
     name: str
     dim: int
-    max_tokens: int
-    pooling: str
-    languages: tuple[str, ...]
-    license: str
     source: str
     checked: date
+    max_tokens: int | None = None
+    pooling: str = ""
+    languages: tuple[str, ...] = ()  # ISO 639-1; empty: many
+    license: str = ""
+    dims: tuple[int, ...] = ()  # lengths that its vectors may be cut to, since it was trained so
+    shortens: bool = False  # to any length
+    modalities: tuple[str, ...] = ("text",)
+    superseded_by: str = ""
     normalized: bool = True
     prompts: Mapping[str, str] = field(default_factory=dict)
     weights: str = "model.safetensors"
@@ -60,6 +67,11 @@ def entry(name: str) -> Entry | None:
     return next((found for found in known() if found.name == full), None)
 
 
+def of_model(name: str, sha256: str) -> Entry | None:
+    """The model whose weights have this hash, a copy in any folder included; else, of a hub id, the one of that name."""
+    return of_hash(sha256) or (None if Path(name).expanduser().is_dir() else entry(name))
+
+
 def of_hash(sha256: str) -> Entry | None:
     """The model whose weights have this hash: a copy in any folder is still that model."""
     return next((found for found in known() if found.sha256 and found.sha256 == sha256), None)
@@ -67,4 +79,5 @@ def of_hash(sha256: str) -> Entry | None:
 
 def _entry(row: dict[str, Any]) -> Entry:
     wheel = Wheel(**row["wheel"]) if "wheel" in row else None
-    return Entry(**(row | {"languages": tuple(row["languages"]), "wheel": wheel}))
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Entry(**(values | {"wheel": wheel}))

@@ -61,7 +61,7 @@ class LocalEmbedder:
         """What the model is. Its revision is the SHA-256 of its weights, wherever they came from."""
         files = self._recipe
         revision = weights.revision(self._folder)
-        named = catalog.of_hash(revision)
+        named = catalog.of_model(self._given, revision)
         name = named.name if named else str(self._folder) if Path(self._given).expanduser().is_dir() else canonical(self._given)
         return ModelSpec(
             name=name,

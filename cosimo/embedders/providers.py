@@ -138,7 +138,7 @@ def facts(name: str) -> Model | None:
         return None
     return Model(
         name, entry.dim, max_tokens=entry.max_tokens, prompts=entry.prompts, normalized=entry.normalized,
-        languages=entry.languages, source=entry.source, checked=entry.checked,
+        languages=entry.languages, source=entry.source, checked=entry.checked, dims=entry.dims, shortens=entry.shortens,
     )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class SentenceTransformersEmbedder:
         """What the model is. Its revision is the SHA-256 of its weights, as our own runtime has it."""
         folder = _folder(self._given)
         revision = weights.revision(folder)
-        known = catalog.of_hash(revision)
+        known = catalog.of_model(self._name, revision)
         prompts = recipe.prompts(folder) or (dict(known.prompts) if known else {})
         return ModelSpec(
             name=known.name if known else self._name,

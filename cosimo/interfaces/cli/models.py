@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from . import options, output
 from .lazy import DefaultGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @click.group(cls=DefaultGroup, default="list")
@@ -151,7 +156,7 @@ def _served(name: str) -> dict[str, object]:
         "address": endpoint.origin + endpoint.paths[0],
         "key": "set" if keys.find(endpoint.key_name, provider.key) else "missing" if provider.needs_key else "not needed",
         "dim": endpoint.dim or (facts.dim if facts else None),
-        "dims": list(facts.dims) if facts else [],
+        "dims": _lengths(facts.dims, facts.shortens, facts.dim) if facts else [],
         "max_tokens": facts.max_tokens if facts else provider.window,
         "prompts": dict(facts.prompts) if facts else {},
         "languages": list(facts.languages) if facts else [],
@@ -176,12 +181,20 @@ def _catalogued(name: str) -> dict[str, object]:
         "name": full,
         "path": str(here.path) if here else None,
         "dim": entry.dim if entry else None,
+        "dims": _lengths(entry.dims, entry.shortens, entry.dim) if entry else [],
         "max_tokens": entry.max_tokens if entry else None,
         "pooling": entry.pooling if entry else None,
         "prompts": dict(entry.prompts) if entry else {},
         "languages": list(entry.languages) if entry else [],
+        "modalities": list(entry.modalities) if entry else ["text"],
         "license": entry.license if entry else None,
+        "superseded_by": entry.superseded_by or None if entry else None,
         "price": 0.0,
         "source": entry.source if entry else None,
         "checked": str(entry.checked) if entry else "",
     }
+
+
+def _lengths(dims: Sequence[int], shortens: bool, dim: int) -> list[int] | str:
+    """The lengths that a model's vectors may be cut to: `NAME@256`."""
+    return f"any up to {dim}" if shortens else list(dims)

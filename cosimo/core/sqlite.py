@@ -40,6 +40,7 @@ class File:
     busy_timeout : seconds to wait for another program's transaction
     create : make the file if it does not exist
     page_size : bytes, of a file that is new
+    immutable : nobody writes the file as long as it is open, so nothing is made beside it, no index of a log and no lock
 
     Raises
     ------
@@ -56,13 +57,15 @@ class File:
         busy_timeout: float = config.BUSY_TIMEOUT,
         create: bool = True,
         page_size: int = PAGE_SIZE,
+        immutable: bool = False,
     ) -> None:
         text = os.fspath(address).removeprefix("sqlite:///").removeprefix("sqlite://")
         self.path = None if text == MEMORY else Path(text).expanduser()
         self.name = MEMORY if self.path is None else str(self.path)
         self.busy_timeout = busy_timeout
         self.page_size = page_size
-        self.read_only = read_only or not self._writable()
+        self.immutable = immutable
+        self.read_only = read_only or immutable or not self._writable()
         self.lock = threading.RLock()
         self._connection = self._opened(create)
 
@@ -86,6 +89,8 @@ class File:
                 if not _cannot_open(error) or not os.path.lexists(self.path):
                     raise
                 self.read_only = True  # the system says no in a way that was not to be foreseen
+        if self.immutable:
+            return self._probed("ro&immutable=1")
         try:
             return self._probed("ro")
         except StoreError as error:

@@ -36,6 +36,7 @@ class SQLiteStore(Indexes, Similarities, Swap):
     read_only : never write; a file or folder that cannot be written is opened this way by itself
     busy_timeout : seconds to wait while another program writes
     create : make the file where there is none
+    immutable : nobody writes the file as long as it is open: nothing is made beside it
 
     Raises
     ------

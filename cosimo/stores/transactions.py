@@ -29,8 +29,9 @@ class Transactions:
         read_only: bool = False,
         busy_timeout: float = config.BUSY_TIMEOUT,
         create: bool = True,
+        immutable: bool = False,
     ) -> None:
-        self._file = File(address, read_only=read_only, busy_timeout=busy_timeout, create=create)
+        self._file = File(address, read_only=read_only, busy_timeout=busy_timeout, create=create, immutable=immutable)
         self._state: schema.State | None = None  # what the file held when last looked at
         self._stamp: int | None = None  # PRAGMA data_version then: other connections' commits change it
         self._facts: dict[tuple[str, ...], Any] = {}  # what is so until the file changes

@@ -1,0 +1,192 @@
+"""Similar: a collection and a question → the nearest rows as JSON. Finds a connection's file, and opens it to read alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import OrderedDict
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...core import compatibility
+from ...core.errors import DataError, DimensionMismatch, NotFound
+from ...core.types import Hit, Settings
+from ...core.vectors import unpack
+from .models import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ...collection.collection import Collection
+    from ...collection.database import Database
+    from ...core.types import Vector
+    from .models import Permission
+
+OPEN = 8  # files
+
+
+class Open(NamedTuple):
+    """An open database, and who uses it."""
+
+    database: Database
+    lock: Lock
+
+
+class Databases:
+    """The files of this process's connections, each opened once, to read."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._open: OrderedDict[tuple[str, bool, int, int], Open] = OrderedDict()
+
+    def get(self, path: str, *, immutable: bool) -> Open:
+        """The database in a file; a file that another was put in the place of is opened anew.
+
+        Raises
+        ------
+        StoreError : it cannot be opened
+        """
+        from ...collection.database import Database
+        from ...stores.sqlite import SQLiteStore
+
+        try:
+            found = os.stat(path)  # noqa: PTH116 - as SQLite names it
+            key = (path, immutable, found.st_dev, found.st_ino)
+        except OSError:
+            key = (path, immutable, 0, 0)
+        with self._lock:
+            if key not in self._open:
+                store = SQLiteStore(path, read_only=True, create=False, immutable=immutable)
+                self._open[key] = Open(Database(store, path), Lock())
+            self._open.move_to_end(key)
+            gone = [self._open.popitem(last=False)[1] for _ in range(len(self._open) - OPEN)]
+            opened = self._open[key]
+        for each in gone:
+            with each.lock:
+                each.database.close()
+        return opened
+
+
+@cache
+def shared_databases() -> Databases:
+    """The one for all connections."""
+    return Databases()
+
+
+def file_of(connection: sqlite3.Connection) -> str:
+    """The path of a connection's database; empty for one in memory."""
+    return next((str(row[2] or "") for row in connection.execute("PRAGMA database_list") if row[1] == "main"), "")
+
+
+class Similar:
+    """`similar(collection, query[, k])`."""
+
+    def __init__(self, connection: sqlite3.Connection, permission: Permission, *, immutable: bool = False) -> None:
+        self._permission = permission
+        self._immutable = immutable
+        self._path = file_of(connection)
+        # a file is opened by its path; what is in memory can be asked through its connection alone, which then lives until
+        # it is closed
+        self._connection = None if self._path else connection
+
+    def __call__(self, collection: object, query: object, k: object = 10) -> str | None:
+        """A JSON array of the k nearest, best first: id, score, content, metadata. NULL for NULL.
+
+        Raises
+        ------
+        NotFound : no such collection
+        DataError : k below 1, an empty text
+        Error : whatever the model or the file says
+        """
+        if collection is None or query is None or k is None:
+            return None
+        if not isinstance(collection, str):
+            raise DataError("the first argument of similar is the name of a collection")
+        if not isinstance(k, int):
+            raise DataError(f"the third argument of similar is how many rows to find, a whole number, not {k!r}")
+        return json.dumps([shown(hit) for hit in self.hits(collection, query, k)], ensure_ascii=False)
+
+    def hits(self, name: str, query: object, k: int) -> list[Hit]:
+        """The k nearest to a text or to a vector."""
+        if self._connection is not None:
+            return _in_memory(self._connection, name, lambda model: self._vector(query, Settings(model), name), k)
+        with self._collection(name) as (collection, settings):
+            return collection.search(self._vector(query, settings, name), k, mode="vector")
+
+    def related(self, name: str, id: str, k: int) -> list[Hit]:
+        """The k nearest to an item, itself left out."""
+        if self._connection is None:
+            with self._collection(name) as (collection, _):
+                return collection.related(id, k)
+        row = self._connection.execute(
+            "SELECT e.embedding FROM embeddings e JOIN collections c ON c.id = e.collection_id WHERE c.name = ? AND e.id = ?",
+            (name, id),
+        ).fetchone()
+        if row is None:
+            raise NotFound(f"no item '{id}' in collection '{name}'")
+        found = _in_memory(self._connection, name, lambda _: unpack(row[0]), k + 1)
+        return [hit for hit in found if hit.id != id][:k]
+
+    @contextmanager
+    def _collection(self, name: str) -> Iterator[tuple[Collection, Settings]]:
+        """A collection of the file, and what made it; nobody else asks that file meanwhile."""
+        opened = shared_databases().get(self._path, immutable=self._immutable)
+        with opened.lock:
+            collection = opened.database.collection(name)
+            settings = opened.database.store.settings(name)
+            yield collection, settings if settings is not None else collection.info().settings  # which says what there is
+
+    def _vector(self, query: object, settings: Settings, name: str) -> Vector:
+        """A blob is a vector; anything else a text, which the collection's model embeds."""
+        if isinstance(query, bytes):
+            return unpack(query)
+        text = query if isinstance(query, str) else str(query)
+        if not text.strip():
+            raise DataError("nothing to search for: the text is empty; write what to look for")
+        if settings.model is None:
+            raise DataError(f"'{name}' has no model to embed a text with; give similar a vector")
+        loaded = shared().get(settings.model, self._permission)
+        compatibility.refuse_other_weights(name, settings, loaded.spec)
+        return unpack(loaded.vector(text, "query"))
+
+
+def shown(hit: Hit) -> dict[str, Any]:
+    """A hit as JSON has it: what is binary is left out."""
+    content = hit.content if isinstance(hit.content, str) else None
+    return {"id": hit.id, "score": hit.score, "content": content, "metadata": hit.metadata}
+
+
+def _in_memory(connection: sqlite3.Connection, name: str, vector: Callable[[str | None], Vector], k: int) -> list[Hit]:
+    """The k nearest rows, by looking at each through its own connection; a document counts by its own vector."""
+    import numpy as np
+
+    from ...core.vectors import prepared, scored, top_k
+    from ...stores.rows import known_metadata
+    from ...verbs.search import checked_k
+
+    checked_k(k)
+    try:
+        found = connection.execute("SELECT id, model FROM collections WHERE name = ?", (name,)).fetchone()
+    except sqlite3.OperationalError as error:
+        raise NotFound("this database in memory has no table of collections") from error
+    if found is None:
+        raise NotFound(f"no collection '{name}' in this database")
+    rows = connection.execute("SELECT id, embedding FROM embeddings WHERE collection_id = ?", (found[0],)).fetchall()
+    query = vector(found[1])
+    usable = [(row[0], row[1]) for row in rows if isinstance(row[1], bytes) and len(row[1]) == 4 * len(query)]
+    if rows and not usable:
+        raise DimensionMismatch(f"'{name}' holds no vectors of length {len(query)}; ask with one of its model's")
+    if not rows:
+        return []
+    matrix = np.frombuffer(b"".join(blob for _, blob in usable), "<f4").reshape(-1, len(query))
+    scores = scored(prepared(matrix, "cosine"), prepared(query[None], "cosine")[0], "cosine")
+    hits = []
+    for at in top_k(scores, k):
+        content, metadata = connection.execute(
+            "SELECT content, metadata FROM embeddings WHERE collection_id = ? AND id = ?", (found[0], usable[at][0])
+        ).fetchone()
+        hits.append(Hit(str(usable[at][0]), float(scores[at]), content, known_metadata(metadata)))
+    return hits

@@ -380,6 +380,10 @@ def test_llm_embeds_with_our_models(home: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout) == pytest.approx(cosimo.embed("hello world", model=FAKE)[0].tolist())
     listed = llm(tmp_path, "embed-models").stdout
     assert "sentence-transformers/all-MiniLM-L6-v2 (aliases: cosimo/all-MiniLM-L6-v2" in listed
+    assert "cosimo/voyage:voyage-3.5" in listed
+    assert listed.index("cosimo/openai:text-embedding-3-small") < listed.index(
+        "OpenAIEmbeddingModel"
+    )  # the later one has the id
 
 
 def test_llm_and_cosimo_search_each_others_collections(home: Path, tmp_path: Path) -> None:
@@ -403,8 +407,15 @@ def test_llm_prints_our_errors_in_one_line(home: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("Error: sentence-transformers/all-MiniLM-L6-v2 ")
-    done = llm(tmp_path, "--version", COSIMO_MODEL="")
-    assert done.returncode == 0, done.stderr
+
+
+def test_a_file_of_ours_that_cannot_be_read_does_not_stop_llm(home: Path, tmp_path: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "providers.toml").write_text("not = [toml")
+    done = llm(tmp_path, "embed-models")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cosimo/all-MiniLM-L6-v2" in done.stdout
+    assert "OpenAIEmbeddingModel" in done.stdout
 
 
 @pytest.mark.heavy

@@ -61,17 +61,21 @@ class CosimoModel(EmbeddingModel):
 
 @hookimpl(tryfirst=True)  # who registers a model of the same id later keeps it: a plug-in of its own comes before ours
 def register_embedding_models(register: Callable[..., None]) -> None:
-    """Name the models of the catalogue, those on this machine, and the default."""
+    """Name the models of the catalogue, those on this machine, those on servers, and the default."""
     from ...embedders import weights
 
-    names = {model.name for model in weights.known()} | {model.name for model in weights.installed()}
-    for name in sorted(names | _default()):
+    here = {model.name for model in weights.known()} | {model.name for model in weights.installed()}
+    for name in sorted(here | _configured()):
+        model = CosimoModel(name)
         short = name.removeprefix(f"{registry.HUB_OWNER}/")
-        register(CosimoModel(name), aliases=tuple(dict.fromkeys([PREFIX + short, PREFIX + name])))
+        register(model, aliases=tuple(dict.fromkeys([PREFIX + short, PREFIX + model.model_id])))
 
 
-def _default() -> set[str]:
+def _configured() -> set[str]:
+    """Names that files of the user's can add to. Where one cannot be read cosimo says so; llm has other work to do."""
+    from ...embedders import providers
+
     try:
-        return {registry.canonical(config.default_model())}
-    except Error:  # a file that cannot be read: cosimo says so, and llm has other work to do
+        return {model.name for model in providers.models()} | {registry.canonical(config.default_model())}
+    except Error:
         return set()

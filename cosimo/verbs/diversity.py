@@ -73,5 +73,5 @@ def diverse(vectors: Vectors, relevance: Sequence[float], k: int, diversity: flo
         best = int(np.argmax(value))
         chosen.append(best)
         left[best] = False
-        likeness = np.maximum(likeness, vectors @ vectors[best])
+        likeness = np.maximum(likeness, vectors @ vectors[best]) if len(chosen) > 1 else vectors @ vectors[best]
     return chosen

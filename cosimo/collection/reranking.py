@@ -1,4 +1,4 @@
-"""Reranking: hits of a search → the same in the order of a model that reads question and text together. Ranks nothing itself."""
+"""Reranking: hits of a search → the same in the order of a model that reads question and text together. Embeds nothing."""
 
 from __future__ import annotations
 

@@ -103,6 +103,7 @@ class Engine:
             settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 32
         name = f"{recipe.folder.name}-{_fingerprint(recipe, revision, settings, core)}.blob"
         self._model = _compiled(core, config.compiled_dir() / name, recipe, settings, int8=precision == "int8")
+        self._count = threads
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
             self._idle.put(self._model.create_infer_request())
@@ -117,7 +118,8 @@ class Engine:
         begun: list[Future[None]] = []
         try:
             for places, ids in rows:
-                for group in batches.plan([len(values) for values in ids]):
+                lengths = [len(values) for values in ids]
+                for group in batches.plan(lengths, self._budget(sum(lengths))):
                     inputs = batches.stacked([ids[member] for member in group])
                     self._room.acquire()
                     begun.append(self._streams.submit(self._compute, inputs, out, [places[member] for member in group]))
@@ -125,6 +127,10 @@ class Engine:
             wait(begun)  # they write into the caller's array
         for batch in begun:
             batch.result()
+
+    def _budget(self, tokens: int) -> int:
+        """Tokens a batch: less where there are few, so that every stream has some and short texts are padded less."""
+        return min(batches.BUDGET, max(batches.LEAST, tokens // (2 * self._count)))
 
     def _compute(self, inputs: tuple[Any, Any], out: Vectors, places: list[int]) -> None:
         request = self._idle.get()

@@ -1,7 +1,7 @@
 """Rerank: a query and texts → how well each answers it. Cross-encoders on this machine, and models on servers.
 
 A server is asked in the shape that Cohere, Jina, Voyage, vLLM, infinity, llama.cpp and others share (`documents` in, `index`
-and `relevance_score` out), or in that of TEI (`texts` in, `index` and `score` out). Scores of one model order texts for a query;
+and `relevance_score` out), or in that of TEI (`texts` in, `index` and `score` out). One model's scores order texts for a query;
 what they mean beyond that differs: a probability here, a logit there.
 """
 

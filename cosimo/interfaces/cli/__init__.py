@@ -23,6 +23,7 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
     "cache": ("cache", "Describe, empty and shorten the cache of computed vectors."),
     "export": ("exchange", "Write COLLECTION, vectors included, to the file TARGET; - is stdout."),
     "import": ("exchange", "Read the rows of SOURCE, as `export` writes them, into COLLECTION: all of them or none."),
+    "serve": ("serve", "Serve embeddings over HTTP, as OpenAI's clients ask for them, and the collections of a database."),
     "index": ("index", "Build the index of COLLECTION now, and say what was chosen and why."),
     "migrate": (
         "migrate",

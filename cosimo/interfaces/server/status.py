@@ -1,0 +1,34 @@
+"""Status: `/health` and `/metrics`. Reads what the server counts."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import PlainTextResponse
+
+from .metrics import quoted
+from .replies import Json
+from .requests import served
+
+router = APIRouter(tags=["Status"])
+
+
+class Health(BaseModel):
+    """It answers."""
+
+    status: str
+    waiting: int
+
+
+@router.get("/health", response_model=Health)
+async def health(request: Request) -> Json:
+    """That the server answers, and how many texts wait."""
+    waiting = sum(batcher.waiting for batcher in served(request).batchers.values())
+    return Json({"status": "ok", "waiting": waiting})
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> PlainTextResponse:
+    """What Prometheus reads."""
+    holds = served(request)
+    queues = {f"model={quoted(name)}": float(batcher.waiting) for name, batcher in holds.batchers.items()}
+    text = holds.metrics.rendered({"waiting_texts": queues})
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

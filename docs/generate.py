@@ -1,4 +1,5 @@
-"""Docs: writes each command's help text into the docs/*.md that speaks of it, between `<!-- help: NAME -->` and `<!-- end -->`.
+"""Docs: writes each command's help text into the docs/*.md that speaks of it, between `<!-- help: NAME -->` and `<!-- end -->`,
+and the table of providers.toml into providers.md.
 
 `python docs/generate.py` writes; tests/test_docs.py holds the pages against what would be written.
 """
@@ -6,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from click.testing import CliRunner
 from cosimo.interfaces.cli import cli
 
 FOLDER = Path(__file__).parent
+TABLE = re.compile(r"<!-- table: providers -->\n.*?<!-- end -->", re.DOTALL)
 BLOCK = re.compile(r"<!-- help: (?P<name>[a-z -]*?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -40,12 +43,35 @@ def help_of(name: str) -> str:
     return result.output.rstrip()
 
 
+def classes() -> list[dict[str, str]]:
+    """The rows of providers.toml."""
+    rows: list[dict[str, str]] = tomllib.loads((FOLDER / "providers.toml").read_text(encoding="utf-8"))["class"]
+    return rows
+
+
+def table() -> str:
+    """The rows as Markdown."""
+    lines = ["| LangChain's class | cosimo | needs | |", "|---|---|---|---|"]
+    for row in classes():
+        needs = row.get("needs", "")
+        kind, _, name = needs.partition(" ")
+        if kind in ("extra", "pip"):
+            package = f"'cosimo[{name}]'" if kind == "extra" else name
+            needs = f"`pip install {package}`"
+        elif needs.isupper():
+            needs = f"`{needs}`"
+        spelled = f"`{row['cosimo']}`" if "cosimo" in row else f"gone: {row['gone']}"
+        lines.append(f"| {row['name']} | {spelled} | {needs} | {row.get('note', '')} |")
+    return "\n".join(lines)
+
+
 def rendered(page: str) -> str:
     """A page with all its help blocks as they should be."""
 
     def block(match: re.Match[str]) -> str:
         return f"<!-- help: {match['name']} -->\n```text\n{help_of(match['name'])}\n```\n<!-- end -->"
 
+    page = TABLE.sub(lambda _: f"<!-- table: providers -->\n{table()}\n<!-- end -->", page)
     return BLOCK.sub(block, page)
 
 

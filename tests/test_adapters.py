@@ -257,6 +257,7 @@ def test_our_own_model_is_not_reached_through_llm(llm_model: Any, home: Path, mo
 
 @pytest.mark.heavy
 def test_litellm_reaches_a_server_and_its_errors_are_ours(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.quieten_litellm()
     pytest.importorskip("litellm")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     with servers.running(servers.Server(key="sk-test")) as server:

@@ -137,7 +137,9 @@ class Similar:
         with opened.lock:
             collection = opened.database.collection(name)
             settings = opened.database.store.settings(name)
-            yield collection, settings if settings is not None else collection.info().settings  # which says what there is
+            if settings is None:
+                raise NotFound(f"no collection '{name}' in this database")
+            yield collection, settings
 
     def _vector(self, query: object, settings: Settings, name: str) -> Vector:
         """A blob is a vector; anything else a text, which the collection's model embeds."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import servers
 import tiny_models as tiny
+from blocking import block
 from servers import DIM
 
 import cosimo
@@ -61,10 +62,9 @@ def test_a_missing_package_is_named_with_its_pip_line(
     home: Path, monkeypatch: pytest.MonkeyPatch, model: str, package: str, line: str
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    if package != "langchain_nowhere":
-        monkeypatch.setitem(sys.modules, package, None)
-    else:
+    if package == "langchain_nowhere":
         pytest.importorskip("langchain_core")
+    block(monkeypatch, package)
     with pytest.raises(MissingExtra) as caught:
         load_embedder(model)
     assert line in str(caught.value)
@@ -384,7 +384,7 @@ def test_a_model_that_our_runtime_does_not_run_is_run_by_theirs(home: Path, tmp_
 def test_without_their_package_the_message_says_what_is_wanted(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    block(monkeypatch, "sentence_transformers")
     with pytest.raises(MissingExtra, match=r"weightedmean.*pip install 'cosimo\[st\]'"):
         load_embedder(str(tiny.folder(tmp_path / "weighted", pooling="weightedmean")))
 

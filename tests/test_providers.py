@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blocking import block
 
 from cosimo.collection.models import load_embedder
 from cosimo.core import config, registry
@@ -74,7 +74,7 @@ def test_weights_that_are_not_here_are_said_to_be_missing(
 @pytest.mark.parametrize("row", rows("extra"))
 def test_what_wants_an_extra_names_its_pip_line(row: dict[str, str], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = row["needs"].partition(" ")[2]
-    monkeypatch.setitem(sys.modules, PACKAGES[extra], None)
+    block(monkeypatch, PACKAGES[extra])
     with pytest.raises(MissingExtra, match=re.escape(f"pip install 'cosimo[{extra}]'")):
         load_embedder(row["cosimo"])
 
@@ -86,7 +86,7 @@ def test_what_wants_another_package_names_its_pip_line(
     pytest.importorskip("langchain_core")
     package = row["needs"].partition(" ")[2]
     assert row["cosimo"].startswith(f"langchain:{package}.")
-    monkeypatch.setitem(sys.modules, package, None)
+    block(monkeypatch, package)
     with pytest.raises(MissingExtra, match=f"pip install {package}"):
         load_embedder(row["cosimo"])
 

@@ -73,6 +73,8 @@ def _cached(embedder: Embedder, adapter: str, precision: str | None, cache: Cach
         cache = adapter not in registry.LOCAL if wanted is None else wanted
     if cache is False:
         return embedder
+    if not (cache is True or isinstance(cache, MutableMapping) or hasattr(cache, "find")):
+        raise ConfigError(f"a cache is True, False, or a mapping of text to bytes, not {cache!r}")
     from ..embedders.cache import CachedEmbedder, user_cache
 
     provider = adapter

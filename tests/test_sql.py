@@ -7,6 +7,8 @@ import json
 import math
 import sqlite3
 import struct
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -372,6 +374,32 @@ def test_registering_during_a_query_is_refused_and_what_was_there_goes_on(connec
     gc.collect()
     assert len(cursor.fetchall()) == 2
     assert one(connection, "embed_decode(embed_encode('[1]'))") == "[1.0]"
+
+
+INTERRUPTED = """
+import _thread, sqlite3, threading, time
+from cosimo.interfaces.sql import register
+
+connection = sqlite3.connect(":memory:")
+register(connection)
+rows = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000)"
+connection.execute(f"create table t as {rows} select x'0000803f' as v from n")
+threading.Timer(0.3, _thread.interrupt_main).start()
+try:
+    connection.execute("select sum(embed_cosine(a.v, b.v)) from t a, t b").fetchall()
+except sqlite3.OperationalError as error:
+    print(error)
+try:
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("raised")
+"""
+
+
+def test_ctrl_c_ends_a_query_and_is_not_lost(home: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["interrupted", "raised"]
+    assert done.stderr == ""
 
 
 def test_a_closed_connection_is_refused(home: Path) -> None:

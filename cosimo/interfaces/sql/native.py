@@ -200,11 +200,17 @@ class _Callbacks:
         if isinstance(error, MemoryError):
             getattr(self._sqlite, NO_MEMORY)(context)
             return
-        if isinstance(error, KeyboardInterrupt):  # nothing can be raised through SQLite: raised again once it has returned
-            import _thread
-
-            _thread.interrupt_main()
         self._sqlite.sqlite3_result_error(context, self._told(error).encode("utf-8", "replace"), -1)
+        if isinstance(error, KeyboardInterrupt):
+            _raise_again()
+
+
+def _raise_again() -> None:
+    """Ctrl-C in the middle of a function: nothing can be raised through SQLite, so it comes once the query has ended."""
+    import _thread
+    from threading import Timer
+
+    Timer(0.05, _thread.interrupt_main).start()
 
 
 def _handle(connection: sqlite3.Connection) -> int | None:

@@ -390,7 +390,8 @@ try:
 except sqlite3.OperationalError as error:
     print(error)
 try:
-    time.sleep(10)
+    for _ in range(1_000):
+        time.sleep(0.01)
 except KeyboardInterrupt:
     print("raised")
 """

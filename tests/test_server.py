@@ -9,8 +9,7 @@ import threading
 import time
 from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -22,6 +21,8 @@ from cosimo.core.errors import ConfigError, DataError
 from cosimo.embedders.fake import FakeEmbedder
 
 pytest.importorskip("fastapi", reason="needs the extra server")
+from serving import MODEL, Running, refused, running
+
 from cosimo.interfaces.server import run, vocabulary
 from cosimo.interfaces.server.app import Application
 from cosimo.interfaces.server.batching import Batcher, Full
@@ -33,52 +34,7 @@ if TYPE_CHECKING:
 
     from cosimo.core.types import Content, Embedded, Role
 
-MODEL = "fake:64"
 KEY = "a-key-that-nobody-guesses"
-
-
-class Running:
-    """A server in a thread of this process."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.app = Application(settings)
-        self.settings = settings
-        self._bound = run.bound("127.0.0.1", 0)
-        listener = self._bound.__enter__()
-        self.port = int(listener.getsockname()[1])
-        self.server = run.server(self.app, settings)
-        self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
-        while not self.server.started:
-            time.sleep(0.005)
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx2.Client(base_url=self.url, timeout=20, trust_env=False)
-
-    def post(self, path: str, body: Any, **options: Any) -> httpx2.Response:
-        return self.client.post(path, json=body, **options)
-
-    def embed(self, given: Any, **more: Any) -> httpx2.Response:
-        return self.post("/v1/embeddings", {"model": MODEL, "input": given, **more})
-
-    def stop(self) -> None:
-        self.server.should_exit = True
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-    def close(self) -> None:
-        self.client.close()
-        self.stop()
-        self._bound.__exit__(None, None, None)
-
-
-@contextmanager
-def running(**given: Any) -> Iterator[Running]:
-    """A server with these settings."""
-    server = Running(checked(replace(Settings(models=(MODEL,)), **given)))
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="module")
@@ -86,17 +42,6 @@ def server() -> Iterator[Running]:
     """One without a key or a database, for tests that leave it as it is."""
     with running(aliases=("text-embedding-3-small",)) as found:
         yield found
-
-
-def refused(reply: httpx2.Response, status: int, *, param: str | None = None) -> str:
-    """The message of an error that has the shape, the status and the parameter it should have."""
-    assert reply.status_code == status, reply.text
-    error = reply.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert "Traceback" not in error["message"]
-    if param is not None:
-        assert error["param"] == param
-    return str(error["message"])
 
 
 def fake(texts: list[str], role: Role = "document") -> np.ndarray:
@@ -388,7 +333,7 @@ def test_with_a_key_nothing_but_health_is_open() -> None:
         for path in ("/v1/models", "/metrics", "/openapi.json", "/nothing", "/health/", "/v1/health"):
             message = refused(server.client.get(path), 401)
             assert "no key" in message
-        for header in (KEY, f"Basic {KEY}", "Bearer", "Bearer ", f"Bearer {KEY[:-1]}", f"Bearer {KEY}x", "Bearer \xff"):
+        for header in (KEY, f"Basic {KEY}", "Bearer", f"Bearer {KEY[:-1]}", f"Bearer {KEY}x", "Bearer \xff"):
             reply = server.client.get("/v1/models", headers=[(b"authorization", header.encode("latin-1"))])
             assert "wrong key" in refused(reply, 401)
             assert KEY not in reply.text

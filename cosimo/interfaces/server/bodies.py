@@ -78,6 +78,7 @@ class Facets(Filtered):
     """A field to count."""
 
     field: str
+    prefix: str = ""
 
 
 class Related(Filtered):

@@ -167,7 +167,7 @@ def related(name: Name, body: bodies.Related, holds: Reading) -> Json:
 @router.post("/v1/collections/{name}/facets", response_model=bodies.Values)
 def facets(name: Name, body: bodies.Facets, holds: Reading) -> Json:
     """How many items have each value of a field."""
-    return Json({"counts": holds.database.collection(name).facets(body.field, where=body.where)})
+    return Json({"counts": holds.database.collection(name).facets(body.field, where=body.where, prefix=body.prefix)})
 
 
 @router.get("/v1/collections/{name}/fields", response_model=bodies.Values)

@@ -80,6 +80,7 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
+            listener.listen(BACKLOG)  # from now on whoever asks waits for the answer, instead of being refused
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             what = "another program has it" if taken else str(error.strerror)

@@ -207,7 +207,8 @@ def test_models_that_send_texts_need_permission(home: Path, monkeypatch: pytest.
     assert asked == []
     register(connection, hosted=True)
     assert len(one(connection, "embed('openai:text-embedding-3-small', 'text')")) == 32
-    register(connection, models=["openai:text-embedding-3-small"])
+    register(connection, models=["3-small"])  # as `llm` has it for short
+    assert len(one(connection, "llm_embed('3-small', 'text')")) == 32
     assert len(one(connection, "embed('openai:text-embedding-3-small', 'text')")) == 32
     with pytest.raises(sqlite3.OperationalError, match="the model fake:8 may not be used here"):
         one(connection, "embed('fake:8', 'text')")

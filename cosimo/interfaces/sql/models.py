@@ -15,6 +15,11 @@ from ...core.vectors import checked, pack
 if TYPE_CHECKING:
     from ...core.types import Embedder, ModelSpec, Role
 
+ALIASES = {  # short names that `llm` has, and that published queries use → the ids it knows and stores
+    "ada": "text-embedding-ada-002", "ada-002": "text-embedding-ada-002", "3-small": "text-embedding-3-small",
+    "3-large": "text-embedding-3-large", "3-small-512": "text-embedding-3-small-512",
+    "3-large-256": "text-embedding-3-large-256", "3-large-1024": "text-embedding-3-large-1024",
+}  # fmt: skip
 TEXTS = 256  # vectors remembered a model: SQLite asks again for each row where a query joins
 
 
@@ -41,7 +46,9 @@ class Permission:
                 raise ConfigError(
                     f"{name} does not run here, and texts would leave this machine; register(…, hosted=True) allows it"
                 )
-        elif full not in {registry.canonical(each) for each in self.names} and not (self.installed and _here(full)):
+        elif full not in {registry.canonical(ALIASES.get(each, each)) for each in self.names} and not (
+            self.installed and _here(full)
+        ):
             raise ConfigError(f"the model {name} may not be used here; whoever runs this can add it to the setting 'models'")
 
 
@@ -127,4 +134,8 @@ class Embed:
         if role not in ("document", "query"):
             raise DataError(f"no role is called {role!r}; known: document, query")
         content = text if isinstance(text, str | bytes) else str(text)
-        return shared().get(model, self._permission).vector(content, "query" if role == "query" else "document")
+        return (
+            shared()
+            .get(ALIASES.get(model, model), self._permission)
+            .vector(content, "query" if role == "query" else "document")
+        )

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ..core import compatibility, registry
+from ..core import compatibility, registry, trust
 from ..core.errors import ModelMismatch, NotFound, StoreError
 from ..core.types import Settings
 from .arguments import AsStored, name_of
@@ -61,12 +61,17 @@ class Wired:
         ------
         ModelNotFound : it cannot be run here (search by id and by vector still works)
         ModelMismatch : its weights or prompts are not those that made the collection
+        ConfigError : it is on a server that the file names, and the user never did
         """
         stored = self._stored()
         # what was asked for: a folder, say, that holds the weights of the hub id that is stored
         model = self.model if isinstance(self._asked, AsStored) else self._asked
         if model is None:
             raise ModelMismatch(f"'{self.name}' holds vectors from elsewhere and has no model; add and search vectors")
+        if isinstance(self._asked, AsStored) and stored is not None:
+            trust.refuse_unnamed(model, self.name)
+        else:
+            trust.remember(model)
         embedder = self._db.embedder(model, self._precision)
         if stored is not None:
             compatibility.refuse_other_weights(self.name, stored, embedder.spec)

@@ -127,6 +127,11 @@ def keys_path() -> Path:
     return _folder("config") / "keys.json"
 
 
+def servers_path() -> Path:
+    """Where the addresses of servers are kept that the user has named."""
+    return _folder("config") / "servers.json"
+
+
 def providers_path() -> Path:
     """Where a user describes servers and models of their own, in the format of `embedders/providers.toml`."""
     return _folder("config") / "providers.toml"

@@ -63,6 +63,20 @@ def list_(*, as_json: bool) -> None:
 
 
 @models.command()
+@click.argument("address")
+def trust(address: str) -> None:
+    """Allow texts to be sent to a server that a database names.
+
+    A model given with -m is trusted by that. A database made elsewhere may name any server; its address has to be allowed once.
+    """
+    from ...core.trust import remember
+
+    if not address.startswith(("http://", "https://")):
+        raise click.UsageError("ADDRESS is that of a server, as https://models.example.org.")
+    remember(address)
+
+
+@models.command()
 @click.argument("name")
 @options.as_json
 def info(name: str, *, as_json: bool) -> None:

@@ -218,6 +218,13 @@ def test_a_collection_of_vectors_from_elsewhere_migrates_where_texts_are_stored(
     assert shapes.search("a ball", k=1)[0].id == "ball"
 
 
+def test_a_server_that_a_collection_migrated_to_is_one_the_user_named(notes: Collection, db: Database) -> None:
+    name = "https://models.example/v1#m"
+    db._embedders[name, None] = Other(name=name)
+    notes.migrate(name)
+    assert db.collection("notes").search("bread", k=1, mode="vector")
+
+
 def test_the_model_it_has_already_is_nothing_to_do(notes: Collection) -> None:
     assert notes.migrate("fake:64").embedded == 0
 

@@ -169,6 +169,7 @@ def test_a_wrong_number_of_arguments_is_sqlites_own_error(connection: sqlite3.Co
 def test_where_sqlite_itself_cannot_be_called_the_sentence_is_logged(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    sqlite3.enable_callback_tracebacks(False)  # which Datasette turns on
     monkeypatch.setattr(native, "_library", lambda: None)
     connection = sqlite3.connect(":memory:")
     register(connection)
@@ -332,6 +333,15 @@ def test_similar_writes_nothing_and_refuses_a_hosted_model(notes: Path) -> None:
     assert notes.read_bytes() == before
 
 
+def test_a_server_that_only_the_file_names_gets_no_text(notes: Path) -> None:
+    with sqlite3.connect(notes) as file:
+        file.execute("update collections set model = 'https://models.example/v1#m'")
+    connection = sqlite3.connect(notes)
+    register(connection, hosted=True)
+    with pytest.raises(sqlite3.OperationalError, match=r"your text would be sent there.*cosimo models trust"):
+        nearest(connection, "notes", "cats")
+
+
 def test_a_file_in_the_place_of_another_is_opened_anew(notes: Path, tmp_path: Path) -> None:
     connection = sqlite3.connect(notes)
     register(connection)
@@ -378,16 +388,17 @@ def test_registering_during_a_query_is_refused_and_what_was_there_goes_on(connec
 
 
 INTERRUPTED = """
-import _thread, sqlite3, threading, time
-from cosimo.interfaces.sql import register
+import sqlite3, time
+from cosimo.interfaces.sql import native
+from cosimo.interfaces.sql.register import sentence
+
+def pressed():
+    raise KeyboardInterrupt  # as Python does in the middle of a function
 
 connection = sqlite3.connect(":memory:")
-register(connection)
-rows = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000)"
-connection.execute(f"create table t as {rows} select x'0000803f' as v from n")
-threading.Timer(0.3, _thread.interrupt_main).start()
+alive = native.register(connection, [native.Function("pressed", 0, pressed)], sentence)
 try:
-    connection.execute("select sum(embed_cosine(a.v, b.v)) from t a, t b").fetchall()
+    connection.execute("select pressed()").fetchall()
 except sqlite3.OperationalError as error:
     print(error)
 try:

@@ -91,6 +91,7 @@ class Wired:
 
     def _take_over(self, model: str, embedder: Embedder) -> None:
         """Speak of the model that the collection has now, whichever was asked for before."""
+        trust.remember(model)
         self._asked, self._settings = model, self._store.settings(self.name) or self._settings
         self.__dict__["embedder"] = embedder
 

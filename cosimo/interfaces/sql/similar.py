@@ -11,7 +11,7 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...core import compatibility
+from ...core import compatibility, trust
 from ...core.errors import DataError, DimensionMismatch, NotFound
 from ...core.types import Hit, Settings
 from ...core.vectors import unpack
@@ -150,6 +150,8 @@ class Similar:
             raise DataError("nothing to search for: the text is empty; write what to look for")
         if settings.model is None:
             raise DataError(f"'{name}' has no model to embed a text with; give similar a vector")
+        if self._permission.names is None:  # else whoever registered these functions has named it
+            trust.refuse_unnamed(settings.model, name)
         loaded = shared().get(settings.model, self._permission)
         compatibility.refuse_other_weights(name, settings, loaded.spec)
         return unpack(loaded.vector(text, "query"))

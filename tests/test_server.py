@@ -128,6 +128,14 @@ def test_vectors_are_shortened_for_models_that_are_made_for_it(server: Running, 
     assert vectors(server.embed("x", dimensions=64)).shape == (1, 64)
 
 
+def test_which_lengths_mean_something_the_catalogue_says() -> None:
+    from cosimo.interfaces.server.served import Served
+
+    assert Served.lengths("openai:text-embedding-3-small")[1]
+    assert Served.lengths("all-MiniLM-L6-v2") == ((), False)
+    assert Served.lengths("http://127.0.0.1:1/v1#nobody-knows") == ((), False)
+
+
 # -- token ids
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BUDGET = 2048  # tokens a batch: 512 was 5% slower (overhead), 4,096 4% and 8,192 20% (the activations leave the cache)
-LEAST = 512  # tokens a batch of a small call: below 400 each took longer, and a third of a mixed batch of 32 texts was padding
+LEAST = 768  # tokens a batch of a small call: with less, every further shape cost more than the padding that it saved
 STEP, LONG = 16, 64  # lengths above LONG are rounded up to STEP: see `padded`
 
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     click.option("--minus", multiple=True, metavar="TEXT", help="Take the meaning of TEXT from it; may be repeated."),
     click.option("--diversity", type=click.FloatRange(0, 1), help="How much a hit that is like a better one loses, 0 to 1."),
     click.option("--group", type=click.FloatRange(0, 1), help="Cosine similarity from which items are one hit, as 0.95."),
+    click.option(
+        "--rerank", metavar="MODEL", help="Order the 50 best anew with a model that reads question and text together."
+    ),
     click.option("--also", multiple=True, metavar="COLLECTION", help="Search this collection too; may be repeated."),
     click.option("--fts-syntax", is_flag=True, help="QUERY is an expression of SQLite's FTS5: 'vacuum* NOT cloud'."),
     click.option("--facets", multiple=True, metavar="FIELD", help="Count the values of FIELD under the filter instead."),
@@ -113,7 +116,7 @@ def _within(db: Database, collection: str, query: str | None, given: dict[str, A
     hits = chosen.search(
         query, given["number"], mode=given["mode"], where=given["where"], prefix=given["prefix"],
         min_score=given["min_score"], plus=given["plus"], minus=given["minus"], like=given["like"], unlike=given["unlike"],
-        diversity=given["diversity"], group=given["group"], fts_syntax=given["fts_syntax"],
+        diversity=given["diversity"], group=given["group"], fts_syntax=given["fts_syntax"], rerank=given["rerank"],
     )  # fmt: skip
     if not hits and given["where"]:
         from ...core.filters import fields, parse
@@ -123,7 +126,7 @@ def _within(db: Database, collection: str, query: str | None, given: dict[str, A
 
 
 def _across(db: Database, collection: str, query: str | None, given: dict[str, Any]) -> list[Hit]:
-    for name in ("like", "unlike", "plus", "minus", "fts_syntax", "precision"):
+    for name in ("like", "unlike", "plus", "minus", "fts_syntax", "precision", "rerank"):
         if given[name]:
             raise click.UsageError(f"--{name.replace('_', '-')} is for one collection, not with --also.")
     if query is None:

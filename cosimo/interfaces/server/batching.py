@@ -21,7 +21,7 @@ TEXTS = 64  # of a batch, while others wait
 ALONE = 256  # of a batch that is one request's
 SHARE = 16  # texts of one request in a batch with others: who asks for one text does not wait for who asks for 2,000
 CHARACTERS = 32_768  # of a batch: 0.2 s of the default model on two cores, which is how long a newcomer waits
-GATHER = 0.002  # seconds that a batch is held back while others are computed: a text alone costs five times as much
+GATHER = 0.05  # seconds that a small batch waits while another one is computed: alone it would cost twice as much a text
 
 
 class Done(NamedTuple):
@@ -72,6 +72,7 @@ class Batcher:
     load : gives the embedder; called when it is first needed
     waiting : texts that may wait
     workers : batches computed at a time
+    gather : seconds that a small batch waits for more while others are computed
     count : told (texts, tokens, seconds) of each batch
     """
 
@@ -81,9 +82,10 @@ class Batcher:
         *,
         waiting: int = 4096,
         workers: int = 2,
+        gather: float = GATHER,
         count: Callable[[int, int, float], None] = lambda *_: None,
     ) -> None:
-        self._load, self._most, self._count = load, waiting, count
+        self._load, self._most, self._gather, self._count = load, waiting, gather, count
         self._changed = Condition()
         self._queues: dict[Role, deque[_Job]] = {"document": deque(), "query": deque()}
         self._waiting = self._running = 0
@@ -180,7 +182,7 @@ class Batcher:
             while True:
                 self._changed.wait_for(lambda: any(self._queues.values()) or self._closed)
                 if self._running and self._waiting < TEXTS // 2 and not self._closed:
-                    self._changed.wait_for(lambda: not self._running or self._waiting >= TEXTS // 2, timeout=GATHER)
+                    self._changed.wait_for(lambda: not self._running or self._waiting >= TEXTS // 2, timeout=self._gather)
                 if parts := list(self._taken()):
                     self._running += 1
                     self._changed.notify_all()  # there is room, for whoever waits for that

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...collection.database import Database, load_embedder
 from ...core import registry
 from ...core.errors import ModelNotFound, NotFound
-from .batching import Batcher
+from .batching import GATHER, Batcher
 from .metrics import Metrics
 from .vocabulary import Vocabulary
 
@@ -61,10 +61,12 @@ class Served:
         name = registry.canonical(model)
         with self._lock:
             if name not in self._batchers:
+                workers, gather = (2, GATHER) if is_local(name) else (REMOTE, 0.0)
                 self._batchers[name] = Batcher(
                     _Once(self.names.get(name, model)),
                     waiting=self.settings.waiting,
-                    workers=2 if is_local(name) else REMOTE,
+                    workers=workers,
+                    gather=gather,
                     count=lambda texts, tokens, seconds: self.metrics.batch(name, texts, tokens, seconds),
                 )
             return self._batchers[name]
@@ -72,9 +74,9 @@ class Served:
     @staticmethod
     def lengths(model: str) -> tuple[tuple[int, ...], bool]:
         """The lengths to which a model's vectors may be cut, and whether any is one: what its makers trained it for."""
-        from ...embedders import providers
+        from ...embedders import catalog, providers
 
-        facts = providers.facts(model)
+        facts = catalog.entry(model) or providers.facts(model)
         return (facts.dims, facts.shortens) if facts else ((), False)
 
     @property

@@ -88,6 +88,7 @@ def test_models_are_listed_and_known_by_alias_or_left_out(server: Running) -> No
     assert [each["id"] for each in listed["data"]] == [MODEL, "text-embedding-3-small"]
     assert server.client.get("/v1/models/text-embedding-3-small").json()["object"] == "model"
     refused(server.client.get("/v1/models/gpt-7"), 404)
+    assert server.client.get("/v1/models/fake%3A64").json()["id"] == MODEL
     for body in ({"input": "x"}, {"input": "x", "model": "text-embedding-3-small", "user": "me", "truncate": True}):
         np.testing.assert_array_equal(vectors(server.post("/v1/embeddings", body)), fake(["x"]))
 

@@ -97,6 +97,15 @@ class Batcher:
 
     # -- for those who ask
 
+    def load(self) -> Embedder:
+        """The embedder itself, loaded now if it is not yet.
+
+        Raises
+        ------
+        Error : it cannot be
+        """
+        return self._load()
+
     @property
     def spec(self) -> ModelSpec:
         """What the model is."""

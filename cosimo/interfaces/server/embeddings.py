@@ -13,6 +13,7 @@ from ...core.errors import ModelNotFound
 from ...core.types import Role
 from ...core.vectors import normalised
 from .batching import Batcher, Done
+from .bodies import Name
 from .replies import BadRequest, Json
 from .requests import parsed, served
 
@@ -133,7 +134,7 @@ async def models(request: Request) -> Json:
 
 
 @router.get("/v1/models/{model:path}", response_model=Model)
-async def model(request: Request, model: str) -> Json:
+async def model(request: Request, model: Name) -> Json:
     """One model."""
     holds = served(request)
     if model not in (*_names(request), *holds.settings.models):

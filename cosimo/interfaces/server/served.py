@@ -34,7 +34,7 @@ class Served:
         self._batchers: dict[str, Batcher] = {}
         self._lock = Lock()
         for name in settings.models:  # a misspelt name, or a model that is not here, ends it before anybody asks
-            self.batcher(name)._load()
+            self.batcher(name).load()
 
     @property
     def default(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from base64 import b64decode, b64encode
@@ -538,6 +540,12 @@ def test_the_document_describes_every_route(server: Running) -> None:
 def test_every_answer_has_a_number_for_the_log(server: Running) -> None:
     numbers = {server.embed("x").headers["x-request-id"] for _ in range(3)}
     assert len(numbers) == 3
+
+
+def test_neither_the_library_nor_the_command_line_imports_the_server() -> None:
+    code = "import sys, cosimo, cosimo.interfaces.cli.serve; print({'fastapi', 'uvicorn', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_model_that_is_not_there_ends_the_start() -> None:

@@ -49,8 +49,8 @@ class Engine:
     def __init__(self, folder: Path, dim: int, contender: Contender) -> None:
         self.folder, self.dim, self.given, self.ask = folder, dim, contender.build, contender.ask
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
-        """Store all rows, numbered from 0; with buckets, as metadata that can be filtered by."""
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
+        """Store all rows, numbered from 0, and their buckets as metadata to filter by."""
         raise NotImplementedError
 
     def open(self) -> None:
@@ -91,11 +91,11 @@ class Cosimo(Engine):
         self._db = cosimo.open(self.folder / "c.db")
         return self._db.collection("c", model=None, dim=self.dim)
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """In calls of 100,000; the index is built as it is for any program, or as `type` and `params` say."""
         collection = self._collection()
         for part in blocks(len(vectors), 100_000):
-            metadata = None if buckets is None else [{"bucket": bucket} for bucket in buckets[part].tolist()]
+            metadata = [{"bucket": bucket} for bucket in buckets[part].tolist()]
             collection.add_vectors([str(n) for n in range(part.start, part.stop)], vectors[part], metadata=metadata)
         if self.given:
             collection.index(self.given["type"], params=self.given.get("params"))
@@ -123,13 +123,12 @@ class CosimoIndex(Engine):
 
     filters = True
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """Built and written to files; a flat one has none, so the vectors are kept."""
         from cosimo.core.units import SHIFT
         from cosimo.indexes import choose, files
 
-        if buckets is not None:
-            np.save(self.folder / "buckets.npy", buckets)
+        np.save(self.folder / "buckets.npy", buckets)
         kind, params = self.given.get("type", "auto"), self.given.get("params")
         index = choose.build(np.arange(len(vectors)) << SHIFT, np.array(vectors), kind=kind, params=params)
         if index.describe().kind == "flat":
@@ -145,9 +144,7 @@ class CosimoIndex(Engine):
         from cosimo.indexes.flat import FlatIndex
 
         self._shift = SHIFT
-        if (self.folder / "buckets.npy").exists():
-            self._buckets = np.load(self.folder / "buckets.npy")
-            self._allowed: dict[int, NDArray[np.int64]] = {}
+        self._buckets, self._allowed = np.load(self.folder / "buckets.npy"), dict[int, Any]()
         if (self.folder / "flat.npy").exists():
             vectors = np.load(self.folder / "flat.npy")
             self._index: Any = FlatIndex()

@@ -10,7 +10,8 @@ questions, which is what a filter by subject or language does.
 *p50* is what a question takes once the filter was used five times, in milliseconds, *of unfiltered* beside the same engine's
 p50 without a filter in the same rounds, *first* the filter's first use in a process that has answered questions without it.
 *recall* is of the ten nearest allowed rows by brute force; *fewest* is the least number of results that any question had, of
-ten. *wrong* counts results that do not pass. *ratio* is p50 over cosimo's.
+ten. *wrong* counts results that do not pass. *ratio* is p50 over cosimo's, of indexes
+alone over that of cosimo's index.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from peers import CONTENDERS, ENGINES
 from rounds import Failed, Worker, first_answer, stored, turns
-from vectors import recall, rows_and_questions, threshold
+from vectors import buckets_of, recall, rows_and_questions, threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from engines import Contender
     from numpy.typing import NDArray
+    from rounds import Built
 
 K = 10
 USES = 5  # before a filter counts as known
@@ -58,42 +60,34 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dim", type=int, default=384)
+    parser.add_argument("--keep", type=Path, help="where what engines store is kept, for the next run")
     parser.add_argument("--only", nargs="*", help="engines, by name")
     parser.add_argument("--together", action="store_true", help="the rows that a filter allows lie together")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5, help="that an engine may take for one filter in one round")
     given = parser.parse_args()
     path, questions = rows_and_questions(given.data, given.cache, given.rows, given.dim)
-    buckets = buckets_of(path, together=given.together)
+    numbers = buckets_of(path, together=given.together)
+    buckets = np.load(numbers)
     chosen = [each for each in CONTENDERS if ENGINES[each.engine].filters and (not given.only or each.engine in given.only)]
     with tempfile.TemporaryDirectory(dir=given.cache) as folder:
         np.save(Path(folder) / "questions.npy", questions)
-        np.save(Path(folder) / "buckets.npy", buckets)
-        results = measured(chosen, path, Path(folder), given.rounds, given.seconds)
+        made = stored(chosen, path, Path(folder) / "questions.npy", numbers, given.keep)
+        results = measured(chosen, made, Path(folder) / "questions.npy", given.rounds, given.seconds)
     least = {share: threshold(path, questions, K, buckets < share) for share in SHARES}
     print(f"\n{given.rows:,} × {given.dim}\n\n| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
-    base = results[0]
     for result in results:
+        base = next(other for other in results if other.contender.alone == result.contender.alone)
         for share in SHARES:
             print(line(result, base, share, path, questions, least[share], buckets), flush=True)
 
 
-def buckets_of(path: Path, *, together: bool) -> NDArray[np.int64]:
-    """(n,) 0 to 99: at random, or by how near a row is to the first."""
-    vectors = np.load(path, mmap_mode="r")
-    if not together:
-        return np.random.default_rng(5).integers(0, 100, len(vectors))
-    order = np.argsort(-(vectors @ vectors[0]), kind="stable")
-    buckets = np.empty(len(vectors), np.int64)
-    buckets[order] = np.arange(len(vectors)) * 100 // len(vectors)
-    return buckets
-
-
-def measured(chosen: Sequence[Contender], path: Path, folder: Path, rounds: int, seconds: float) -> list[Asked]:
+def measured(
+    chosen: Sequence[Contender], stores: Iterable[Built | Failed], questions: Path, rounds: int, seconds: float
+) -> list[Asked]:
     """All contenders: first uses, then rounds in which they take turns."""
-    questions = folder / "questions.npy"
     results = []
-    for each, made in zip(chosen, stored(chosen, path, questions, folder / "buckets.npy"), strict=True):
+    for each, made in zip(chosen, stores, strict=True):
         result = Asked(each)
         results.append(result)
         if isinstance(made, Failed):

@@ -8,13 +8,12 @@ calls. Once with documents in passages, once with the beginning of each as a who
 scores that cosimo's hybrid gets:
 
 * reciprocal ranks: 1 / (60 + rank) in each list, added
-* min-max: 0.7 of the score by meaning, 0.3 of that by words, each brought to 0 to 1
+* min-max: 0.7 of the score by meaning, 0.3 of that by words, each brought to 0 to 1 over all candidates
 * z-scores: each brought to mean 0 and deviation 1, a fixed part by meaning
 
 LanceDB has its own BM25 and its own fusion (its default), over the same vectors of whole documents.
 
-`*`: the difference to cosimo's hybrid is more than chance (p < 0.05, randomisation test over the same questions); `+` above it,
-`-` below.
+↑ and ↓: above or below cosimo's hybrid, by more than chance (p < 0.05, randomisation test over the same questions).
 """
 
 from __future__ import annotations
@@ -169,7 +168,7 @@ def cell(comparison: Comparison, name: str) -> str:
     mean, low, high = comparison.runs[name].means[MEASURE]
     mark = ""
     if name != HYBRID and (by := comparison.difference(MEASURE, name, HYBRID)).significant:
-        mark = " +*" if by.by.mean > 0 else " -*"
+        mark = " ↑" if by.by.mean > 0 else " ↓"
     return f"{mean:.3f}{mark} ({low:.3f} to {high:.3f})"
 
 

@@ -26,12 +26,12 @@ class Chroma(Engine):
 
         return chromadb.PersistentClient(str(self.folder), Settings(anonymized_telemetry=False))
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """In the largest calls that it takes."""
         client = self._client()
         collection = client.create_collection("bench", configuration={"hnsw": {"space": "cosine", **self.given}})
         for part in blocks(len(vectors), client.get_max_batch_size()):
-            metadata = None if buckets is None else [{"bucket": bucket} for bucket in buckets[part].tolist()]
+            metadata = [{"bucket": bucket} for bucket in buckets[part].tolist()]
             ids = [str(n) for n in range(part.start, part.stop)]
             collection.add(ids, embeddings=np.asarray(vectors[part]), metadatas=metadata)
 
@@ -57,15 +57,14 @@ class LanceDB(Engine):
     needs = ("lancedb",)
     filters = True
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """One Arrow table, then the index; nothing of either is changed by `optimize` afterwards."""
         import lancedb
         import pyarrow as pa
 
         flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
         columns = {"id": pa.array(np.arange(len(vectors))), "vector": pa.FixedSizeListArray.from_arrays(flat, self.dim)}
-        if buckets is not None:
-            columns["bucket"] = pa.array(buckets)
+        columns["bucket"] = pa.array(buckets)
         table = lancedb.connect(self.folder).create_table("c", pa.table(columns))
         if self.given:
             table.create_index(metric="cosine", **self.given)
@@ -107,7 +106,7 @@ class SqliteVec(Engine):
         connection.execute("PRAGMA journal_mode = wal")
         return connection
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """In one transaction."""
         connection = self._connection()
         bits = f", bits bit[{self.dim}]" if self.given else ""
@@ -116,9 +115,8 @@ class SqliteVec(Engine):
         )
         place = ", vec_quantize_binary(?2)" if self.given else ""
         sql = f"INSERT INTO c(rowid, e, bucket{', bits' if bits else ''}) VALUES (?1, ?2, ?3{place})"
-        numbers = np.zeros(len(vectors), np.int64) if buckets is None else buckets
         with connection:
-            rows = ((n, np.asarray(vectors[n]).tobytes(), bucket) for n, bucket in enumerate(numbers.tolist()))
+            rows = ((n, np.asarray(vectors[n]).tobytes(), bucket) for n, bucket in enumerate(buckets.tolist()))
             connection.executemany(sql, rows)
         connection.close()
 
@@ -152,7 +150,7 @@ class Milvus(Engine):
     needs = ("pymilvus", "milvus_lite")
     filters = True
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """In calls of 5,000 rows; the index is built after the last."""
         from pymilvus import DataType, MilvusClient
 
@@ -162,9 +160,8 @@ class Milvus(Engine):
         schema.add_field("bucket", DataType.INT64)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dim)
         client.create_collection("c", schema=schema)
-        numbers = np.zeros(len(vectors), np.int64) if buckets is None else buckets
         for part in blocks(len(vectors), 5000):
-            rows = zip(range(part.start, part.stop), numbers[part].tolist(), vectors[part], strict=True)
+            rows = zip(range(part.start, part.stop), buckets[part].tolist(), vectors[part], strict=True)
             client.insert("c", [{"id": n, "bucket": bucket, "vector": vector} for n, bucket, vector in rows])
         client.flush("c")
         made = client.prepare_index_params()
@@ -211,7 +208,7 @@ class Llm(Engine):
 
         return llm.Collection("c", sqlite_utils.Database(self.folder / "c.db"), model=Given())
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """In its batches of 100; metadata it cannot filter by is left out."""
         self._collection(vectors).embed_multi((str(n), str(n)) for n in range(len(vectors)))
 
@@ -229,7 +226,7 @@ class Usearch(Engine):
 
     needs = ("usearch",)
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """All at once, on all processors."""
         from usearch.index import Index
 
@@ -255,12 +252,11 @@ class Hnswlib(Engine):
     needs = ("hnswlib",)
     filters = True
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """All at once, on all processors."""
         import hnswlib
 
-        if buckets is not None:
-            np.save(self.folder / "buckets.npy", buckets)
+        np.save(self.folder / "buckets.npy", buckets)
         index = hnswlib.Index(space="cosine", dim=self.dim)
         index.init_index(len(vectors), **self.given)
         index.add_items(np.asarray(vectors))
@@ -273,8 +269,7 @@ class Hnswlib(Engine):
         self._index = hnswlib.Index(space="cosine", dim=self.dim)
         self._index.load_index(str(self.folder / "index"))
         self._index.set_ef(self.ask["ef"])
-        if (self.folder / "buckets.npy").exists():
-            self._buckets = np.load(self.folder / "buckets.npy").tolist()
+        self._buckets = np.load(self.folder / "buckets.npy").tolist()
 
     def search(self, query: Query, k: int) -> list[int]:
         """One query."""
@@ -294,7 +289,7 @@ class Faiss(Engine):
 
     needs = ("faiss",)
 
-    def add(self, vectors: Vectors, buckets: Buckets | None) -> None:
+    def add(self, vectors: Vectors, buckets: Buckets) -> None:
         """Train, add, write."""
         import faiss
 

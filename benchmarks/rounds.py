@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -83,7 +85,7 @@ class Worker:
             self._process.terminate()
 
 
-def built(contender: Contender, folder: Path, rows: Path, questions: Path, buckets: Path | None = None) -> Built:
+def built(contender: Contender, folder: Path, rows: Path, questions: Path, buckets: Path) -> Built:
     """Store all rows in a process that ends afterwards, and answer one question in it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -98,28 +100,42 @@ def built(contender: Contender, folder: Path, rows: Path, questions: Path, bucke
         peak = worker.call("peak")
     finally:
         worker.close()
-    return Built(folder, seconds, peak, sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+    folder.with_suffix(".json").write_text(json.dumps({"seconds": seconds, "peak": peak, "disk": size}))
+    return Built(folder, seconds, peak, size)
 
 
 def stored(
-    contenders: Sequence[Contender], rows: Path, questions: Path, buckets: Path | None = None
+    contenders: Sequence[Contender], rows: Path, questions: Path, buckets: Path, keep: Path | None = None
 ) -> Iterator[Built | Failed]:
-    """For each contender where its rows are, beside the questions, or why they are not; made once for each way to build."""
+    """For each contender where its rows are, or why they are not; made once for each way to build.
+
+    Parameters
+    ----------
+    questions, buckets : arrays as files; rows are stored beside the questions
+    keep : they are stored here instead, and found again by the next run; remove it once an engine has changed
+    """
     from peers import ENGINES
 
+    root = questions.parent / "stored" if keep is None else keep / f"{rows.stem}-{buckets.stem}"
     made: dict[str, Built | Failed] = {}
     for each in contenders:
         package, count = missing(ENGINES[each.engine]), len(np.load(rows, mmap_mode="r"))
         if package or count > each.most:
             yield Failed(f"{package} is not installed" if package else "left out: it would take too long")
             continue
-        key = f"{each.engine} {sorted(each.build.items())}"
+        key = hashlib.sha256(repr((each.engine, sorted(each.build.items()))).encode()).hexdigest()[:12]
         if key not in made:
             try:
-                made[key] = built(each, questions.parent / str(len(made)), rows, questions, buckets)
+                made[key] = _kept(root / key) or built(each, root / key, rows, questions, buckets)
             except Failed as error:
                 made[key] = error
         yield made[key]
+
+
+def _kept(folder: Path) -> Built | None:
+    record = folder.with_suffix(".json")
+    return Built(folder, **json.loads(record.read_text())) if record.exists() else None
 
 
 def first_answer(contender: Contender, folder: Path, questions: Path) -> tuple[float, Worker]:
@@ -144,7 +160,7 @@ def turns(numbers: list[int], rounds: int) -> Iterator[list[int]]:
 def _serve(pipe: Connection, contender: Contender, folder: Path, questions: Path) -> None:
     """The other process: do what is asked until told to close."""
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what engines print is no part of the table
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.dont_write_bytecode = False  # where a variable forbids it, each process would compile what pip has not compiled before
     state: dict[str, Any] = {"contender": contender, "folder": folder, "questions": questions}
     while True:
         try:
@@ -179,7 +195,7 @@ def _done(state: dict[str, Any], what: str, *values: Any) -> Any:
             __import__(package)
     elif what == "add":
         rows, buckets = values
-        state["engine"].add(np.load(rows, mmap_mode="r"), None if buckets is None else np.load(buckets))
+        state["engine"].add(np.load(rows, mmap_mode="r"), np.load(buckets))
     elif what == "open":
         state["engine"].open()
     return None

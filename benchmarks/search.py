@@ -12,6 +12,7 @@ are in the system's cache; median of three). One of them goes on to answer the q
 turns. *p50* and *p95* are what one call takes in milliseconds, the first round left out; *recall* is of the ten nearest, and
 rows equally near count. An engine that cannot answer all 1,000 within its time answers fewer (*asked*). *ratio* is its p50 over
 cosimo's, in the table of indexes alone over that of cosimo's index. Memory includes the files mapped.
+Every row has a number as metadata, as in filtered.py; with --keep both store once.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from peers import CONTENDERS
 from rounds import Built, Failed, Worker, first_answer, stored, turns
-from vectors import recall, rows_and_questions, threshold
+from vectors import buckets_of, recall, rows_and_questions, threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from engines import Contender
 
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="where vectors are kept; a few GB for a million rows")
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--dim", type=int, default=384)
+    parser.add_argument("--keep", type=Path, help="where what engines store is kept, for the next run")
     parser.add_argument("--only", nargs="*", help="engines, by name")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=1.0, help="that an engine may take in one round")
@@ -83,18 +85,21 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=given.cache) as folder:
             asked = Path(folder) / "questions.npy"
             np.save(asked, questions)
-            results = measured(chosen, path, asked, given.rounds, given.seconds)
+            stores = stored(chosen, path, asked, buckets_of(path), given.keep)
+            results = measured(chosen, stores, asked, given.rounds, given.seconds)
         least = threshold(path, questions, K)
         for result in results:
             result.recall = recall(path, questions, result.found.items(), K, least)
         show(results, rows, given.dim)
 
 
-def measured(chosen: Sequence[Contender], path: Path, questions: Path, rounds: int, seconds: float) -> list[Result]:
+def measured(
+    chosen: Sequence[Contender], stores: Iterable[Built | Failed], questions: Path, rounds: int, seconds: float
+) -> list[Result]:
     """All contenders on the same rows."""
     results = [
         Result(each, problem=str(made)) if isinstance(made, Failed) else Result(each, made)
-        for each, made in zip(chosen, stored(chosen, path, questions), strict=True)
+        for each, made in zip(chosen, stores, strict=True)
     ]
     for turn in range(COLD):
         for result in results:

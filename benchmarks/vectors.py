@@ -177,6 +177,18 @@ def neighbours(base: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
+def buckets_of(rows: Path, *, together: bool = False) -> Path:
+    """The file of (n,) numbers from 0 to 99: at random, or by how near a row is to the first, so that equals lie together."""
+    path = rows.with_name(f"{rows.stem}-{'together' if together else 'random'}.npy")
+    if not path.exists():
+        vectors = np.load(rows, mmap_mode="r")
+        buckets = np.random.default_rng(5).integers(0, 100, len(vectors))
+        if together:
+            buckets[np.argsort(-(vectors @ vectors[0]), kind="stable")] = np.arange(len(vectors)) * 100 // len(vectors)
+        np.save(path, buckets)
+    return path
+
+
 def threshold(
     path: Path, questions: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float32]:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from . import config
 from .errors import ConfigError
-from .http import is_local
 
 
 def remember(model: str) -> None:
@@ -46,9 +45,11 @@ def _origin(model: str) -> str | None:
     """Scheme, host and port of a server elsewhere; None for any other model."""
     if not model.startswith(("http://", "https://")):
         return None
-    parts = urlsplit(model)
+    from .http import is_local  # brings ssl, which most runs need not wait for
+
     if is_local(model):
         return None
+    parts = urlsplit(model)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 

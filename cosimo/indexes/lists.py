@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 MOST_LISTS = 1024  # among more centres, finding the nearest takes as long as looking through their lists
 PER_CENTRE = 20  # rows of the sample a centre: 40 took twice as long for lists that were no better
 ROUNDS = 5
-SPARE = 1.5  # lists looked through for each that the sample needs
+# Lists looked through for each that the sample needs. Of 100,000 rows 1.5 missed 0.13% of the neighbours of real questions, and
+# 2 one in 3,000, in 5% more time; in a million, where neighbours share lists, 1.5 missed none
+SPARE, SPARE_OF_MANY, MANY = 2.0, 1.5, 300_000
 BLOCK = 4_096  # rows assigned at a time: 8 MB of scores for 512 lists; 16,384 took half as long again
 DEPTH = 2_048  # candidates looked through: a million rows took 1,000
 
@@ -78,7 +80,7 @@ class ListsIndex(Approximate):
         if not self.params["nprobe"]:
             centres = self._lists.quantizer.reconstruct_n(0, self._lists.nlist)[:, : self.rows.matrix.shape[1]]
             deepest = ranks_of_lists(self.rows.matrix, centres, self.metric).count_for(SURE)
-            self.params["nprobe"] = min(self._lists.nlist, int(SPARE * deepest))
+            self.params["nprobe"] = min(self._lists.nlist, int((SPARE if len(self.rows) < MANY else SPARE_OF_MANY) * deepest))
         self._usual = depth  # measured as searches for ten go: with the usual number of lists
         ranks = self._measured(depth)
         self.params["rescore"] = int(self.params["rescore"]) or ranks.candidates()

@@ -21,6 +21,7 @@ BATCH_ROWS = 4096  # a transaction: 6 MB of 384-dim vectors; 16,384 were no fast
 CHUNK = 500  # ids asked for in one query
 BATCH_BYTES = 32 * 2**20  # of contents: long texts make smaller batches, so that memory stays flat
 ROW_COLUMNS = ("id", "embedding", "content", "content_blob", "content_hash", "metadata", "updated")
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # NaN, which other programs write, is no JSON
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -145,7 +146,7 @@ def known_metadata(stored: Any) -> dict[str, Any] | None:
     if not isinstance(stored, (str, bytes)):
         return None
     try:
-        found = json.loads(stored, parse_constant=lambda _: None)  # NaN, which other programs write, is no JSON
+        found = _DECODER.decode(stored if isinstance(stored, str) else stored.decode())
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -22,7 +22,8 @@ PAGE_SIZE = 8192  # for new files: five 384-dim rows fit a page where 4,096 byte
 # 256 MB of log before it is copied into the file, at the latest when the file is closed. At 32 MB, 100,000 vectors stored at
 # once waited 0.3 s for a resting disk and 1.8 s for a busy one; at 8 MB every batch did
 LOG_PAGES = 32_000
-CACHE_KIB = 65_536  # pages kept, also for reading, where hits lie anywhere; when writing, ids and hashes arrive in random order (default 2 MB: 1.5 times slower at 100,000 rows)
+# pages kept: ids and hashes arrive in random order, and hits lie anywhere (default 2 MB: 1.5 times slower at 100,000 rows)
+CACHE_KIB = 65_536
 
 
 class File:

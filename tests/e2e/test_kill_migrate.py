@@ -21,14 +21,21 @@ if TYPE_CHECKING:
     from cosimo.core.types import Hit
 
 KILLS, ROWS, BATCH = 10, 5_000, 50
+# A run that is to be killed embeds this many batches and then waits for it: ten such runs never reach the swap.
+BATCHES_A_RUN = ROWS // BATCH // KILLS - 1
 QUERY = "the page that speaks of the number 123"
 
 MIGRATE = f"""
-import sys, cosimo
+import sys, time, cosimo
 from cosimo.embedders.fake import FakeEmbedder
 
 class Counting(FakeEmbedder):
+    left = int(sys.argv[3])
+
     def embed(self, contents, *, role="document"):
+        if not self.left:
+            time.sleep(600)
+        self.left -= 1
         log.write("".join(text + "\\n" for text in contents))
         log.flush()
         return super().embed(contents, role=role)
@@ -66,10 +73,11 @@ def test_killed_ten_times_the_old_model_answers_until_the_swap_and_no_text_is_em
     script.write_text(MIGRATE)
     old, asked, committed = answers(database), 0, [0]
     start = [sys.executable, str(script), str(database), str(log)]
+    whole_run = str(ROWS // BATCH + 1)
     with cosimo.open(database, read_only=True) as db:
         pages = db.collection("pages")
         for _ in range(KILLS):
-            process = subprocess.Popen(start, stdout=subprocess.PIPE, text=True)
+            process = subprocess.Popen([*start, str(BATCHES_A_RUN)], stdout=subprocess.PIPE, text=True)
             assert process.stdout is not None
             lines = [process.stdout.readline()]
             until = time.monotonic() + dice.uniform(0, 0.1)
@@ -79,12 +87,12 @@ def test_killed_ten_times_the_old_model_answers_until_the_swap_and_no_text_is_em
             process.kill()
             lines += process.stdout.readlines()
             process.wait()
-            assert "rows" not in "".join(lines), "too late to kill it"
+            assert "rows" not in "".join(lines)
             assert answers(database) == old
             told = [int(line) for line in lines if line.endswith("\n")]
             assert told[0] > committed[-1] or told[0] == committed[-1] + BATCH  # it went on
             committed.append(told[-1])
-        last = subprocess.run(start, stdout=subprocess.PIPE, text=True, check=True)
+        last = subprocess.run([*start, whole_run], stdout=subprocess.PIPE, text=True, check=True)
         assert last.stdout.splitlines()[-1] == f"rows {ROWS}"
         new = answers(database)
         assert new != old

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..core.types import CollectionInfo, Document
 from .arguments import source_of
-from .questions import Questions
+from .understanding import Understanding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..verbs.migrate import Migrated, MigrationPlan
 
 
-class Collection(Questions):
+class Collection(Understanding):
     """Documents with their vectors. Made by `Database.collection`."""
 
     # -- what it is

@@ -11,6 +11,7 @@ Ours, kept in step by triggers in plain SQL, so that rows written by any program
   that of its content, so a text that any program replaces is never found by passages of the old one.
 - `cosimo_indexes` and `cosimo_marks`: the index asked for, and what shows that an index file was built from this very file.
 - `cosimo_similarities` and `cosimo_related`: each item's nearest ones, and up to which change they are known.
+- `cosimo_results` and `cosimo_arrays`, `cosimo_cluster_items`, `cosimo_map`: what verbs found out about a whole collection.
 - `cosimo_state`: one row. `version` of this schema; `floor`, the counter below which the log cannot answer; `writing`, set by
   our own writer inside its transaction (so no other program ever sees it set), which then numbers a whole batch at once.
 """
@@ -28,7 +29,7 @@ from ..core.units import MAX_SEQ, SHIFT
 if TYPE_CHECKING:
     from ..core.sqlite import File
 
-VERSION = 2
+VERSION = 3
 
 # As sqlite-utils 4 writes them for llm 0.36; older versions quote with brackets, which SQLite reads alike.
 LLM_TABLES = {
@@ -69,6 +70,10 @@ OURS = {  # table → the version it came with
     "cosimo_marks": 2,
     "cosimo_similarities": 2,
     "cosimo_related": 2,
+    "cosimo_results": 3,
+    "cosimo_arrays": 3,
+    "cosimo_cluster_items": 3,
+    "cosimo_map": 3,
 }
 NEEDED = {"collections": {"id", "name", "model"}, "embeddings": {"collection_id", "id", "embedding"}}
 
@@ -97,6 +102,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # step n brings a file from version
         " PRIMARY KEY (collection_id, id, other_id)) WITHOUT ROWID",
         "CREATE INDEX IF NOT EXISTS cosimo_similarities_other ON cosimo_similarities (collection_id, other_id)",
         "CREATE TABLE IF NOT EXISTS cosimo_related (collection_id INTEGER PRIMARY KEY, version INTEGER, k INTEGER)",
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS cosimo_results (collection_id INTEGER, kind TEXT, name TEXT, version INTEGER, made INTEGER,"
+        " settings TEXT, summary TEXT, PRIMARY KEY (collection_id, kind, name))",
+        "CREATE TABLE IF NOT EXISTS cosimo_arrays (collection_id INTEGER, kind TEXT, name TEXT, array TEXT, dtype TEXT,"
+        " shape TEXT, data BLOB, PRIMARY KEY (collection_id, kind, name, array))",
+        "CREATE TABLE IF NOT EXISTS cosimo_cluster_items (collection_id INTEGER, name TEXT, id TEXT, level INTEGER,"
+        " cluster INTEGER, closeness REAL, PRIMARY KEY (collection_id, name, id, level)) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS cosimo_map (collection_id INTEGER, name TEXT, id TEXT, x REAL, y REAL, z REAL,"
+        " placed INTEGER, PRIMARY KEY (collection_id, name, id)) WITHOUT ROWID",
     ),
 )
 
@@ -149,6 +164,10 @@ END""",
   DELETE FROM cosimo_marks WHERE collection_id = old.id;
   DELETE FROM cosimo_similarities WHERE collection_id = old.id;
   DELETE FROM cosimo_related WHERE collection_id = old.id;
+  DELETE FROM cosimo_results WHERE collection_id = old.id;
+  DELETE FROM cosimo_arrays WHERE collection_id = old.id;
+  DELETE FROM cosimo_cluster_items WHERE collection_id = old.id;
+  DELETE FROM cosimo_map WHERE collection_id = old.id;
 END""",
     "cosimo_renamed": f"""CREATE TRIGGER cosimo_renamed AFTER UPDATE OF id, name ON collections BEGIN
   UPDATE cosimo_state SET floor = {NEXT};

@@ -9,6 +9,7 @@ from ..core.content import storable
 from ..core.types import CollectionInfo, Known, Row, Settings
 from . import audit, catalog, changes, fulltext, places, write
 from .indexes import Indexes
+from .results import Results
 from .rows import ROW_COLUMNS, batches, chunks, known_metadata, row_of
 from .similarities import Similarities
 from .swap import Swap
@@ -24,7 +25,7 @@ PROVISIONAL = -(2**62)  # and below: versions inside of a transaction
 _temporary = count()
 
 
-class SQLiteStore(Indexes, Similarities, Swap):
+class SQLiteStore(Indexes, Similarities, Results, Swap):
     """Rows in one SQLite file: `llm`'s tables, ours beside them. Fulfils `Store`.
 
     Reading changes nothing in a file that another program wrote; our tables, triggers and the write-ahead log come with

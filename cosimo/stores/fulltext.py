@@ -126,7 +126,7 @@ def _begin(file: File, text: Text) -> None:
 
 def _fresh(state: State, since: int | None) -> str:
     """(number, text) of rows to index after a number, in order; NULL for one that has no text any more."""
-    text = "CASE WHEN typeof(e.content) = 'text' THEN e.content END"
+    text = "CASE WHEN typeof(e.content) = 'text' THEN e.content END" if "content" in state.columns else "NULL"
     if not state.tracked:
         return (
             f"SELECT e.rowid, {text} FROM embeddings e WHERE e.collection_id = ? AND e.rowid > ? AND typeof(e.id) = 'text'"

@@ -158,8 +158,8 @@ class Queries(Transactions):
 
     def has_text(self, collection: str) -> bool:
         """True where any row has a text beside its vector."""
-        with self._collection(collection) as (_, entry):
-            sql = "SELECT 1 FROM embeddings WHERE collection_id = ? AND content IS NOT NULL LIMIT 1"
+        with self._collection(collection) as (state, entry):
+            sql = f"SELECT 1 FROM embeddings WHERE collection_id = ? AND {state.column('content')} IS NOT NULL LIMIT 1"
             return self._fact(("text", collection), lambda: bool(self._file.value(sql, (entry.number,))))
 
     def index_text(self, collection: str) -> None:
@@ -267,7 +267,7 @@ class Queries(Transactions):
             sets += [set(self.numbers_with_prefix(collection, prefix).tolist())] if prefix else []
             allowed = set.intersection(*sets) if sets else None
             sql = (
-                f"SELECT number, e.{state.column('metadata')} FROM {changes.numbered(state)} n"
+                f"SELECT number, {state.column('metadata')} FROM {changes.numbered(state)} n"
                 " JOIN embeddings e USING (collection_id, id) WHERE n.collection_id = ?"
             )
             for number, metadata in self._file.rows(sql, (entry.number,)):

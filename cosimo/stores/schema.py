@@ -50,6 +50,7 @@ LLM_TABLES = {
     ),
 }
 HASH_INDEX = 'CREATE INDEX IF NOT EXISTS "idx_embeddings_content_hash"\n    ON "embeddings" ("content_hash")'
+KEY_INDEX = "CREATE UNIQUE INDEX IF NOT EXISTS cosimo_key ON embeddings (collection_id, id)"
 LLM_SET = "llm.embeddings"
 LLM_STEPS = (  # without these rows llm would run the steps again
     "m001_create_tables",
@@ -264,6 +265,7 @@ def _prepare_llm(file: File) -> None:
             for sql in statements:
                 file.execute(sql)
     _add_columns(file)
+    _add_key(file)
     done = set(LLM_STEPS)
     if not file.rows("SELECT 1 FROM pragma_foreign_key_list('embeddings')"):
         done.remove("m002_foreign_key")  # needs a table rewrite, which llm may do when it likes
@@ -276,8 +278,14 @@ def _prepare_llm(file: File) -> None:
 
 
 def _add_columns(file: File) -> None:
-    """m003 to m005 of `llm`, by adding columns: it rewrites the table for their order alone, which nothing depends on."""
+    """m003 to m005 of `llm`, by adding columns: it rewrites the table for their order alone, which nothing depends on.
+
+    Tables that hold vectors and nothing else, as a script makes them, get the columns that `llm` had from the beginning too.
+    """
     columns = columns_of(file, "embeddings")
+    for name in ("content", "metadata"):
+        if name not in columns:
+            file.execute(f"ALTER TABLE embeddings ADD COLUMN {name} TEXT")
     if "updated" not in columns:
         file.execute("ALTER TABLE embeddings ADD COLUMN updated INTEGER")
         file.execute("UPDATE embeddings SET updated = ? WHERE updated IS NULL", (int(time.time()),))
@@ -287,6 +295,26 @@ def _add_columns(file: File) -> None:
         file.execute("ALTER TABLE embeddings ADD COLUMN content_hash BLOB")
         _hash_all(file)
     file.execute(HASH_INDEX)
+
+
+def _add_key(file: File) -> None:
+    """A key, where a script made the table without one: a row of an id that is there would come beside it, not in its place.
+
+    Raises
+    ------
+    StoreError : several rows of one id
+    """
+    unique = file.rows("SELECT name FROM pragma_index_list('embeddings') WHERE \"unique\" AND NOT partial")
+    columns = ({column for (column,) in file.rows("SELECT name FROM pragma_index_info(?)", index)} for index in unique)
+    if any(each <= {"collection_id", "id"} for each in columns):
+        return
+    twice = "WHERE collection_id IS NOT NULL AND id IS NOT NULL GROUP BY collection_id, id HAVING count(*) > 1 LIMIT 1"
+    for collection, id in file.rows(f"SELECT collection_id, id FROM embeddings {twice}"):
+        raise StoreError(
+            f"{file.name} has several rows of the id '{id}' in collection number {collection}, so none of them can be replaced;"
+            " delete all but one"
+        )
+    file.execute(KEY_INDEX)
 
 
 def _hash_all(file: File) -> None:

@@ -184,9 +184,9 @@ class SQLiteStore(Indexes, Similarities, Results, Swap):
     def known(self, collection: str, ids: Sequence[str]) -> dict[str, Known]:
         """What is already there under these ids; ids that are not there are left out."""
         with self._collection(collection) as (state, entry):
+            hash, text, blob, about = map(state.column, ("content_hash", "content", "content_blob", "metadata"))
             sql = (
-                f"SELECT id, {state.column('content_hash')}, content IS NOT NULL OR {state.column('content_blob')} IS NOT NULL,"
-                f" {state.column('metadata')} FROM embeddings WHERE collection_id = ?"
+                f"SELECT id, {hash}, {text} IS NOT NULL OR {blob} IS NOT NULL, {about} FROM embeddings WHERE collection_id = ?"
             )
             return {
                 id: Known(hash, bool(has_content), known_metadata(metadata))

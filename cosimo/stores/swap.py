@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..core.sqlite import File
     from ..core.types import Content, Settings, Vector
 
+CONTENT = ("content", "content_blob")  # the columns that hold it
 PAGE = 500  # rows whose texts are in memory at a time
 TABLES = {
     # the name and the model it had: a collection that was dropped meanwhile may have left its number to another one
@@ -71,9 +72,8 @@ class Swap(Transactions):
         after = changes.FIRST
         while True:
             with self._collection(collection) as (state, entry):
-                blob = state.column("content_blob")
-                page = self._file.rows(_page(blob), (entry.number, after))
-            for _, id, content, binary, _ in page:
+                page = self._file.rows(_page(*map(state.column, CONTENT)), (entry.number, after))
+            for _, id, content, binary in page:
                 yield Held(id if isinstance(id, str) else None, _content(content, binary))
             if len(page) < PAGE:
                 return
@@ -161,9 +161,9 @@ class Swap(Transactions):
     def _pair(self, number: int, given: Mapping[str, bytes]) -> Swapped:
         """Write down which row has which text, by hash, as the texts are now."""
         textless, after = 0, changes.FIRST
-        while page := self._file.rows(_page("content_blob"), (number, after)):
+        while page := self._file.rows(_page(*CONTENT), (number, after)):
             pairs = []
-            for row, id, content, binary, _ in page:
+            for row, id, content, binary in page:
                 text = _content(content, binary)
                 hash = given.get(id) if text is None else content_hash(text)
                 pairs.append((row, hash))
@@ -205,11 +205,10 @@ class Swap(Transactions):
         _tidy(file)
 
 
-def _page(binary: str) -> str:
-    """The next rows of a collection after one: (rowid, id, content, content_blob, ignored)."""
+def _page(text: str, binary: str) -> str:
+    """The next rows of a collection after one: (rowid, id, content, content_blob)."""
     return (
-        f"SELECT rowid, id, content, {binary}, 0 FROM embeddings WHERE +collection_id = ? AND rowid > ? ORDER BY rowid"
-        f" LIMIT {PAGE}"
+        f"SELECT rowid, id, {text}, {binary} FROM embeddings WHERE +collection_id = ? AND rowid > ? ORDER BY rowid LIMIT {PAGE}"
     )
 
 

@@ -144,6 +144,7 @@ class Embedded(NamedTuple):
     vectors: Vectors  # (n, dim), in the order asked
     tokens: int  # read by the model, special tokens included; a repeated text counts once
     cut: Sequence[int]  # positions of the texts longer than the model's window
+    counts: Sequence[int] = ()  # tokens read of each text, in the order asked; empty where nobody counted them
 
 
 class Embedder(Protocol):

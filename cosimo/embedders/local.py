@@ -94,7 +94,8 @@ class LocalEmbedder:
         self._compute(self._windows(order, sizes, cut), sizes, vectors)
         place = {text: number for number, text in enumerate(order)}
         rows = np.fromiter((place[text] for text in texts), np.int64, len(texts))
-        return Embedded(vectors[rows], sum(sizes), [number for number, text in enumerate(texts) if text in cut])
+        beyond = [number for number, text in enumerate(texts) if text in cut]
+        return Embedded(vectors[rows], sum(sizes), beyond, [sizes[row] for row in rows.tolist()])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, uncut and without a prompt, special tokens included."""

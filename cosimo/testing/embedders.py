@@ -60,6 +60,7 @@ def _check_shape(embedder: Embedder, spec: ModelSpec) -> Vectors:
     assert vectors.flags.c_contiguous, "vectors must be C-contiguous"
     assert np.isfinite(vectors).all(), "vectors must be finite"
     assert got.tokens > 0, "tokens must count what was read"
+    assert len(got.counts) in (0, len(got.vectors)), "counts must be one number a text, or empty"
     assert list(got.cut) == [], "short texts are not cut"
     if spec.normalized:
         lengths = np.linalg.norm(vectors, axis=1)

@@ -232,7 +232,7 @@ class Batcher:
         try:
             embedder = self._load()
             found = embedder.embed(texts, role=parts[0].job.role)
-            tokens = [found.tokens] if len(parts) == 1 else self._tokens(embedder, parts, found.tokens)
+            tokens = [found.tokens] if len(parts) == 1 else self._tokens(embedder, parts, found)
         except (DataError, Refused) as error:
             if len(parts) == 1:
                 self._failed(parts, error)
@@ -251,14 +251,16 @@ class Batcher:
             at += size
 
     @staticmethod
-    def _tokens(embedder: Embedder, parts: list[_Part], total: int) -> list[int]:
-        """What each request's texts come to: counted anew, as the embedder tells the sum alone."""
-        texts = [text for part in parts for text in part.texts]
-        if not all(isinstance(text, str) for text in texts):
-            return [total * (part.stop - part.start) // len(texts) for part in parts]
-        window = embedder.spec.max_tokens or total
-        counts = iter(embedder.count_tokens(texts))  # type: ignore[arg-type]
-        return [sum(min(next(counts), window) for _ in range(part.stop - part.start)) for part in parts]
+    def _tokens(embedder: Embedder, parts: list[_Part], found: Embedded) -> list[int]:
+        """What each request's texts come to: counted anew where the embedder tells the sum alone."""
+        counts = iter(found.counts)
+        if not len(found.counts):
+            texts = [text for part in parts for text in part.texts if isinstance(text, str)]
+            if len(texts) < len(found.vectors):  # pictures among them: nobody counts those
+                return [found.tokens * (part.stop - part.start) // len(found.vectors) for part in parts]
+            window = embedder.spec.max_tokens or found.tokens
+            counts = iter([min(count, window) for count in embedder.count_tokens(texts)])
+        return [sum(next(counts) for _ in range(part.stop - part.start)) for part in parts]
 
     def _failed(self, parts: list[_Part], error: BaseException) -> None:
         for part in parts:

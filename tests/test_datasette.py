@@ -60,14 +60,22 @@ def functions(data: Path, minilm: Path, tmp_path_factory: pytest.TempPathFactory
 class Site:
     """A Datasette in this process."""
 
-    def __init__(self, path: Path, *, immutable: bool = False, models: tuple[str, ...] = ("fake:64",), **settings: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        immutable: bool = False,
+        crossdb: bool = False,
+        models: tuple[str, ...] = ("fake:64",),
+        **settings: Any,
+    ) -> None:
         from datasette.app import Datasette
 
         configuration = {"plugins": {"cosimo": {"models": list(models)}}, **settings}
         self.new = hasattr(Datasette, "allowed")  # 1.0
         kept = {"config": configuration} if self.new else {"metadata": configuration}
         files = {"files": [], "immutables": [str(path)]} if immutable else {"files": [str(path)]}
-        self._site = Datasette(**files, **kept)
+        self._site = Datasette(**files, **kept, crossdb=crossdb)
         self.name = path.stem
 
     def get(self, path: str, **asked: Any) -> Any:
@@ -173,6 +181,9 @@ def test_a_text_is_searched_for_and_the_same_offered_as_sql(notes: Path) -> None
         ({"collection": "notes", "id": "nothing"}, "no item 'nothing'"),
         ({"collection": "vectors", "q": "x"}, "has no model"),
         ({"collection": "notes", "q": "x", "k": "0"}, "at least 1"),
+        ({"collection": "notes", "q": "x", "k": "-3"}, "'-3' is no whole number"),
+        ({"collection_id": "99", "q": "x"}, "no collection has the number 99"),
+        ({"collection_id": "²", "q": "x"}, "'²' is no whole number"),
     ],
 )
 def test_what_cannot_be_answered_is_told(notes: Path, asked: dict[str, str], words: str) -> None:
@@ -181,6 +192,11 @@ def test_what_cannot_be_answered_is_told(notes: Path, asked: dict[str, str], wor
     assert page.status_code == record.status_code == 400
     assert words in html.unescape(page.text)
     assert words in record.json()["error"]
+
+
+def test_a_number_of_any_length_is_a_number(notes: Path) -> None:
+    reply = Site(notes).get("/notes/-/similar.json", collection="notes", q="x", k="9" * 5_000)
+    assert len(reply.json()["rows"]) == 3
 
 
 def test_texts_on_the_page_are_text(notes: Path) -> None:
@@ -216,6 +232,29 @@ def test_who_may_not_see_the_tables_sees_no_page(notes: Path, table: str) -> Non
 def test_who_may_not_see_the_database_sees_no_page(notes: Path) -> None:
     site = Site(notes, databases={"notes": {"allow": {"id": "root"}}})
     assert site.get("/notes/-/similar", collection="notes", id="bread").status_code == 403
+
+
+def test_a_database_in_memory_shows_nothing_of_those_attached_to_it(notes: Path) -> None:
+    site = Site(notes, crossdb=True, databases={"notes": {"allow": {"id": "root"}}})
+    reply = site.get("/_memory/-/similar.json", collection="notes", q="cats")
+    assert reply.status_code == 404
+    assert "Cats sleep" not in reply.text
+
+
+@pytest.mark.parametrize("settings", [{"models": 5}, {"load": {"a": 1}}, "all", ["all"]])
+def test_settings_that_cannot_be_stop_it_with_one_sentence(notes: Path, settings: Any) -> None:
+    from datasette.utils import StartupError
+
+    site = Site(notes, plugins={"cosimo": settings})
+    with pytest.raises(StartupError, match="is a list of names of models; correct it"):
+        site.get("/")
+
+
+def test_a_model_that_cannot_be_loaded_stops_it_with_one_sentence(notes: Path) -> None:
+    from datasette.utils import StartupError
+
+    with pytest.raises(StartupError, match="no model is called 'fake:0'"):
+        Site(notes, plugins={"cosimo": {"load": ["fake:0"]}}).get("/")
 
 
 def test_who_may_not_write_sql_is_not_offered_it(notes: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 import cosimo
 from cosimo import Document
 from cosimo.embedders.fake import FakeEmbedder
-from cosimo.interfaces.sql import models, native, register
+from cosimo.interfaces.sql import models, native, register, similar
 from cosimo.interfaces.sql.register import functions_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_a_vector_and_its_json_lead_to_each_other_exactly(connection: sqlite3.Co
         "embed(null, 'x')", "embed('fake:64', null)", "llm_embed('fake:64', null)", "embed_cosine(null, x'00000000')",
         "embed_cosine(x'00000000', null)", "embed_dot(null, null)", "embed_decode(null)", "embed_encode(null)",
         "embed_average(null)", "embed_average(column1) from (select null as column1 where 0)", "similar(null, 'x')",
-        "similar('notes', null)", "similar('notes', 'x', null)",
+        "similar('notes', null)", "similar('notes', 'x', null)", "embed('fake:64', 'x', null)",
     ],
 )  # fmt: skip
 def test_null_gives_null(connection: sqlite3.Connection, sql: str) -> None:
@@ -318,9 +318,61 @@ def test_similar_says_what_is_wrong(notes: Path) -> None:
         (("notes", " "), "the text is empty"),
         (("notes", "x", 0), "must be a whole number of at least 1"),
         (("notes", blob(1)), "64, got 1|length 64"),
+        (("no\0tes", "x"), "no collection 'no\N{REPLACEMENT CHARACTER}tes' in this database"),
     ):
         with pytest.raises(sqlite3.OperationalError, match=words):
             nearest(connection, *values)
+
+
+def test_any_number_of_rows_may_be_asked_for(notes: Path) -> None:
+    connection = sqlite3.connect(notes)
+    register(connection)
+    for k in (2**31, 2**63 - 1):
+        assert len(nearest(connection, "notes", "cats", k)) == 3
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["(collection_id, id, embedding)", "(collection_id, id, embedding, content)", "(collection_id, id, embedding, metadata)"],
+)
+def test_similar_in_memory_needs_no_texts(connection: sqlite3.Connection, made: str) -> None:
+    connection.execute("create table collections (id, name, model)")
+    connection.execute("insert into collections values (1, 'notes', 'fake:8')")
+    with pytest.raises(sqlite3.OperationalError, match="in memory has no table of collections as cosimo makes it"):
+        nearest(connection, "notes", "cats")
+    connection.execute(f"create table embeddings {made}")
+    connection.execute("insert into embeddings (collection_id, id, embedding) values (1, 'cats', embed('fake:8', 'cats'))")
+    (found,) = nearest(connection, "notes", "cats")
+    assert (found["id"], found["content"], found["metadata"]) == ("cats", None, None)
+
+
+def test_similar_in_memory_answers_from_no_file_that_is_attached(connection: sqlite3.Connection, notes: Path) -> None:
+    connection.execute("attach ? as other", [str(notes)])
+    with pytest.raises(sqlite3.OperationalError, match="no table of collections"):
+        nearest(connection, "notes", "cats")
+
+
+def test_a_file_is_not_closed_under_who_is_about_to_ask_it(tmp_path: Path, home: Path) -> None:
+    paths = [tmp_path / f"{number}.db" for number in range(similar.OPEN + 1)]
+    for path in paths:
+        with cosimo.open(path) as db:
+            db.collection("notes", model="fake:64").add([Document("cats", "Cats sleep all day.")])
+
+    class Slow(similar.Databases):
+        """Others open so many files that the first is closed before it is used."""
+
+        late = False
+
+        def get(self, path: str, *, immutable: bool) -> similar.Open:
+            opened = super().get(path, immutable=immutable)
+            if not self.late:
+                self.late = True
+                for other in paths[1:]:
+                    super().get(str(other), immutable=immutable)
+            return opened
+
+    with Slow().using(str(paths[0]), immutable=False) as database:
+        assert len(database.collection("notes")) == 1
 
 
 def test_similar_writes_nothing_and_refuses_a_hosted_model(notes: Path) -> None:
@@ -366,6 +418,26 @@ def test_sqlite_utils_connections_take_them_too(notes: Path) -> None:
     rows = db.query("select id from embeddings order by embed_cosine(embedding, embed('fake:64', 'cats')) desc limit 1")
     assert list(rows) == [{"id": "cats"}]
     db.close()
+
+
+def test_a_connection_may_make_of_its_rows_what_it_likes(notes: Path) -> None:
+    def named(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
+        return dict(zip((column[0] for column in cursor.description), row, strict=True))
+
+    for address in (notes, ":memory:"):
+        connection = sqlite3.connect(address)
+        if address == ":memory:":
+            with sqlite3.connect(notes) as file:
+                file.backup(connection)
+        connection.row_factory = named
+        register(connection)
+        (row,) = connection.execute("select similar('notes', 'cats', 1) as found").fetchall()
+        assert json.loads(row["found"])[0]["id"] == "cats"
+        connection.close()
+    connection = sqlite3.connect(notes)
+    connection.text_factory = bytes
+    register(connection)
+    assert len(nearest(connection, "notes", "cats")) == 3
 
 
 def test_registering_again_changes_what_is_allowed_and_harms_nothing(connection: sqlite3.Connection) -> None:

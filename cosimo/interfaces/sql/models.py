@@ -127,7 +127,7 @@ class Embed:
         DataError : a role that there is not, a model's name that is no text
         Error : whatever the model says
         """
-        if model is None or text is None:
+        if model is None or text is None or role is None:
             return None
         if not isinstance(model, str):
             raise DataError("the first argument of embed is the name of a model, like 'all-MiniLM-L6-v2'")

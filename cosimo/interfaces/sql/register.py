@@ -63,12 +63,11 @@ def functions_of(
 
 
 def sentence(error: BaseException) -> str:
-    """What a SQL error says."""
-    if isinstance(error, Error):
-        return str(error).replace("\n", " ")
+    """What a SQL error says, in one line; SQLite ends it at a NUL, which a name may hold."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    return f"{type(error).__name__}: {error}; this is a bug, please report it".replace("\n", " ")
+    said = str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}; this is a bug, please report it"
+    return said.replace("\n", " ").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _ordinary(connection: sqlite3.Connection, functions: list[Function | Aggregate]) -> list[object]:

@@ -9,16 +9,16 @@ from collections import OrderedDict
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ...core import compatibility, trust
-from ...core.errors import DataError, DimensionMismatch, NotFound
+from ...core.errors import DataError, DimensionMismatch, NotFound, StoreError
 from ...core.types import Hit, Settings
 from ...core.vectors import unpack
 from .models import shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ...collection.collection import Collection
     from ...collection.database import Database
@@ -26,13 +26,22 @@ if TYPE_CHECKING:
     from .models import Permission
 
 OPEN = 8  # files
+MOST = 2**31 - 1  # rows; a larger number is one that means all
 
 
-class Open(NamedTuple):
+class Open:
     """An open database, and who uses it."""
 
-    database: Database
-    lock: Lock
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.lock = Lock()
+        self.closed = False
+
+    def close(self) -> None:
+        """Close it, once nobody asks it."""
+        with self.lock:
+            self.closed = True
+            self.database.close()
 
 
 class Databases:
@@ -60,14 +69,28 @@ class Databases:
         with self._lock:
             if key not in self._open:
                 store = SQLiteStore(path, read_only=True, create=False, immutable=immutable)
-                self._open[key] = Open(Database(store, path), Lock())
+                self._open[key] = Open(Database(store, path))
             self._open.move_to_end(key)
             gone = [self._open.popitem(last=False)[1] for _ in range(len(self._open) - OPEN)]
             opened = self._open[key]
         for each in gone:
-            with each.lock:
-                each.database.close()
+            each.close()
         return opened
+
+    @contextmanager
+    def using(self, path: str, *, immutable: bool) -> Iterator[Database]:
+        """The database in a file; nobody else asks it meanwhile.
+
+        Raises
+        ------
+        StoreError : it cannot be opened
+        """
+        while True:
+            opened = self.get(path, immutable=immutable)
+            with opened.lock:
+                if not opened.closed:  # by somebody who opened a ninth file since
+                    yield opened.database
+                    return
 
 
 @cache
@@ -78,7 +101,15 @@ def shared_databases() -> Databases:
 
 def file_of(connection: sqlite3.Connection) -> str:
     """The path of a connection's database; empty for one in memory."""
-    return next((str(row[2] or "") for row in connection.execute("PRAGMA database_list") if row[1] == "main"), "")
+    path = next((path for number, _, path in _rows(connection, "PRAGMA database_list") if number == 0), None)  # `main`
+    return os.fsdecode(path or "")  # bytes where the connection's `text_factory` says so
+
+
+def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of a query as tuples, whatever the connection makes of rows."""
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    return cursor.execute(sql, values).fetchall()
 
 
 class Similar:
@@ -111,6 +142,7 @@ class Similar:
 
     def hits(self, name: str, query: object, k: int) -> list[Hit]:
         """The k nearest to a text or to a vector."""
+        k = min(k, MOST)
         if self._connection is not None:
             return _in_memory(self._connection, name, lambda model: self._vector(query, Settings(model), name), k)
         with self._collection(name) as (collection, settings):
@@ -121,22 +153,19 @@ class Similar:
         if self._connection is None:
             with self._collection(name) as (collection, _):
                 return collection.related(id, k)
-        row = self._connection.execute(
-            "SELECT e.embedding FROM embeddings e JOIN collections c ON c.id = e.collection_id WHERE c.name = ? AND e.id = ?",
-            (name, id),
-        ).fetchone()
-        if row is None:
+        number, _ = _collection(self._connection, name)
+        rows = _held(self._connection, "SELECT embedding FROM main.embeddings WHERE collection_id = ? AND id = ?", (number, id))
+        if not rows:
             raise NotFound(f"no item '{id}' in collection '{name}'")
-        found = _in_memory(self._connection, name, lambda _: unpack(row[0]), k + 1)
+        found = _in_memory(self._connection, name, lambda _: unpack(rows[0][0]), k + 1)
         return [hit for hit in found if hit.id != id][:k]
 
     @contextmanager
     def _collection(self, name: str) -> Iterator[tuple[Collection, Settings]]:
         """A collection of the file, and what made it; nobody else asks that file meanwhile."""
-        opened = shared_databases().get(self._path, immutable=self._immutable)
-        with opened.lock:
-            collection = opened.database.collection(name)
-            settings = opened.database.store.settings(name)
+        with shared_databases().using(self._path, immutable=self._immutable) as database:
+            collection = database.collection(name)
+            settings = database.store.settings(name)
             if settings is None:
                 raise NotFound(f"no collection '{name}' in this database")
             yield collection, settings
@@ -172,14 +201,9 @@ def _in_memory(connection: sqlite3.Connection, name: str, vector: Callable[[str 
     from ...verbs.search import checked_k
 
     checked_k(k)
-    try:
-        found = connection.execute("SELECT id, model FROM collections WHERE name = ?", (name,)).fetchone()
-    except sqlite3.OperationalError as error:
-        raise NotFound("this database in memory has no table of collections") from error
-    if found is None:
-        raise NotFound(f"no collection '{name}' in this database")
-    rows = connection.execute("SELECT id, embedding FROM embeddings WHERE collection_id = ?", (found[0],)).fetchall()
-    query = vector(found[1])
+    number, model = _collection(connection, name)
+    rows = _held(connection, "SELECT id, embedding FROM main.embeddings WHERE collection_id = ?", (number,))
+    query = vector(model)
     usable = [(row[0], row[1]) for row in rows if isinstance(row[1], bytes) and len(row[1]) == 4 * len(query)]
     if rows and not usable:
         raise DimensionMismatch(f"'{name}' holds no vectors of length {len(query)}; ask with one of its model's")
@@ -188,9 +212,26 @@ def _in_memory(connection: sqlite3.Connection, name: str, vector: Callable[[str 
     matrix = np.frombuffer(b"".join(blob for _, blob in usable), "<f4").reshape(-1, len(query))
     scores = scored(prepared(matrix, "cosine"), prepared(query[None], "cosine")[0], "cosine")
     hits = []
+    there = {row[1] for row in _rows(connection, "PRAGMA main.table_info(embeddings)")}
+    columns = ", ".join(name if name in there else "NULL" for name in ("content", "metadata"))
+    sql = f"SELECT {columns} FROM main.embeddings WHERE collection_id = ? AND id = ?"
     for at in top_k(scores, k):
-        content, metadata = connection.execute(
-            "SELECT content, metadata FROM embeddings WHERE collection_id = ? AND id = ?", (found[0], usable[at][0])
-        ).fetchone()
+        content, metadata = _held(connection, sql, (number, usable[at][0]))[0]
         hits.append(Hit(str(usable[at][0]), float(scores[at]), content, known_metadata(metadata)))
     return hits
+
+
+def _collection(connection: sqlite3.Connection, name: str) -> tuple[int, str | None]:
+    """Number and model of a collection in memory."""
+    found = _held(connection, "SELECT id, model FROM main.collections WHERE name = ?", (name,))
+    if not found:
+        raise NotFound(f"no collection '{name}' in this database")
+    return found[0][0], found[0][1]
+
+
+def _held(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Rows of tables in memory, those of `main` alone: whoever asks may not be meant to see an attached file."""
+    try:
+        return _rows(connection, sql, values)
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"this database in memory has no table of collections as cosimo makes it ({error})") from error

@@ -9,36 +9,44 @@ Settings, under `plugins: cosimo:` of Datasette's configuration:
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from datasette import hookimpl
 
+from ....core.errors import ConfigError, Error
 from . import pages, rows
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
 
 @hookimpl
 def prepare_connection(conn: sqlite3.Connection, database: str, datasette: Any) -> None:
     """Add the SQL functions."""
+    from ..models import Permission
     from ..register import permit
 
     known = datasette.databases.get(database)  # Datasette has connections of its own as well
-    permit(conn, permission(datasette), immutable=known is not None and not known.is_mutable)
+    try:
+        allowed = permission(datasette)
+    except ConfigError:  # a connection may be made before `startup` says what is wrong
+        allowed = Permission(names=frozenset())
+    permit(conn, allowed, immutable=known is not None and not known.is_mutable)
 
 
 @hookimpl
 def startup(datasette: Any) -> Any:
-    """Load the models that the settings name."""
-    names = _names(datasette, "load")
-    if not names:
-        return None
+    """Load the models that the settings name. Datasette does not start with settings that cannot be."""
+    with _startup_errors():
+        names, allowed = _names(datasette, "load"), permission(datasette)
 
     async def load() -> None:
         import asyncio
 
-        await asyncio.to_thread(_load, names, permission(datasette))
+        with _startup_errors():
+            await asyncio.to_thread(_load, names, allowed)
 
     return load
 
@@ -77,8 +85,23 @@ def permission(datasette: Any) -> Any:
 
 
 def _names(datasette: Any, setting: str) -> list[str]:
-    found = (datasette.plugin_config("cosimo") or {}).get(setting) or []
-    return [found] if isinstance(found, str) else [str(name) for name in found]
+    settings = datasette.plugin_config("cosimo") or {}
+    found = (settings.get(setting) or []) if isinstance(settings, dict) else None
+    names = [found] if isinstance(found, str) else found
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"plugins: cosimo: {setting} in Datasette's configuration is a list of names of models; correct it")
+    return names
+
+
+@contextmanager
+def _startup_errors() -> Iterator[None]:
+    """Our errors as those that Datasette says in one line when it starts."""
+    from datasette.utils import StartupError
+
+    try:
+        yield
+    except Error as error:
+        raise StartupError(str(error)) from error
 
 
 def _load(names: list[str], permission: Any) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from datasette import Forbidden, NotFound, Response
 from datasette.utils import tilde_decode, tilde_encode
 
-from ....core.errors import Error
+from ....core.errors import DataError, Error
+from ....core.errors import NotFound as Missing
 from .rows import TABLE, link
 
 if TYPE_CHECKING:
@@ -71,18 +72,19 @@ async def _allowed(datasette: Any, actor: Any, action: str, database: str, table
 async def _collections(database: Any) -> dict[int, str]:
     """number → name."""
     try:
-        return {row[0]: row[1] for row in (await database.execute("select id, name from collections order by name")).rows}
+        # of this database alone: the tables of those attached to `_memory` (--crossdb) have permissions of their own
+        found = await database.execute("select id, name from main.collections order by name")
+        return {row[0]: row[1] for row in found.rows}
     except sqlite3.OperationalError:
         raise NotFound("This database has no table of collections") from None
 
 
 async def _answer(datasette: Any, database: Any, asked: dict[str, str], collections: dict[int, str]) -> dict[str, Any]:
     """Collection and hits of what was asked; of a form that is still empty none."""
-    number = int(asked["collection_id"]) if asked["collection_id"].isdecimal() else None
-    name = asked["collection"] or (collections.get(number, "") if number is not None else next(iter(collections.values()), ""))
+    name = asked["collection"] or _named(asked["collection_id"], collections)
     if not (asked["id"] or asked["q"]):
         return {"collection": name}
-    k = min(int(asked["k"]), MOST) if asked["k"].isdecimal() else 10
+    k = _number(asked["k"] or "10", "k is how many rows to list")
 
     def find(connection: sqlite3.Connection) -> list[Hit]:
         from ..similar import Similar
@@ -91,7 +93,25 @@ async def _answer(datasette: Any, database: Any, asked: dict[str, str], collecti
         near = Similar(connection, permission(datasette), immutable=not database.is_mutable)
         return near.related(name, asked["id"], k) if asked["id"] else near.hits(name, asked["q"], k)
 
-    return {"collection": name, "hits": await database.execute_fn(find)}
+    return {"collection": name, "k": k, "hits": await database.execute_fn(find)}
+
+
+def _named(number: str, collections: dict[int, str]) -> str:
+    """The collection of a number; where none is given the first one."""
+    if not number:
+        return next(iter(collections.values()), "")
+    name = collections.get(_number(number, "collection_id is a collection's number", most=2**63))
+    if name is None:
+        raise Missing(f"no collection has the number {number} in this database")
+    return name
+
+
+def _number(text: str, what: str, most: int = MOST) -> int:
+    """A number of the address, at most `most`."""
+    if not (text.isascii() and text.isdigit()):
+        raise DataError(f"{what}, and {text[:20]!r} is no whole number")
+    digits = text.lstrip("0") or "0"
+    return min(int(digits), most) if len(digits) < 19 else most
 
 
 def _record(hit: Hit) -> dict[str, Any]:
@@ -115,8 +135,8 @@ async def _context(datasette: Any, request: Any, database: Any, asked: dict[str,
         for hit in found["hits"]
     ]
     sql = ""
-    if asked["q"] and await _allowed(datasette, request.actor, "execute-sql", database.name):
-        sql = _query(datasette, database.name, name, asked)
+    if asked["q"] and "k" in found and await _allowed(datasette, request.actor, "execute-sql", database.name):
+        sql = _query(datasette, database.name, {"collection": name, "query": asked["q"]}, found["k"])
     return {
         "database": database.name, "collections": list(found["collections"].values()), "collection": name, "asked": asked,
         "rows": rows, "error": found["error"], "action": link(datasette, database.name), "sql": sql,
@@ -124,10 +144,9 @@ async def _context(datasette: Any, request: Any, database: Any, asked: dict[str,
     }  # fmt: skip
 
 
-def _query(datasette: Any, database: str, collection: str, asked: dict[str, str]) -> str:
+def _query(datasette: Any, database: str, values: dict[str, str], k: int) -> str:
     """The address of the same question in SQL."""
     from urllib.parse import urlencode
 
     base = f"{datasette.urls.database(database)}{'/-/query' if hasattr(datasette, 'allowed') else ''}"
-    values = {"sql": SQL.format(k=asked["k"] if asked["k"].isdecimal() else 10), "collection": collection, "query": asked["q"]}
-    return f"{base}?{urlencode(values)}"
+    return f"{base}?{urlencode({'sql': SQL.format(k=k), **values})}"

@@ -123,11 +123,13 @@ def test_a_model_of_the_same_length_leaves_no_old_vector_in_any_index(notes: Col
     notes.search("bread")
     notes.relate(2)
     done = verb.migrate(db.store, Other(), "notes")
-    assert done.rows == 4
+    assert (done.rows, done.listed) == (4, 2)
     other = db.collection("notes")
     query = Other().embed(["Cats sleep all day."]).vectors[0]
     assert other.search(query, k=1)[0].score == pytest.approx(1)
-    assert other.relate(2).written >= 0  # lists are made anew from the new vectors
+    with pytest.raises(NotFound, match="has no related items saved; run"):
+        other.similarities()
+    assert other.relate(2).full
     assert {hit.id for hit in other.related("bread.md", k=1)} == {"copy.md"}
 
 
@@ -527,6 +529,27 @@ def test_the_command_plans_migrates_and_says_when_there_is_nothing_to_do(notes: 
     assert [json.loads(line)["committed"] for line in done.stdout.splitlines()] == [2, 3]
     assert "4 rows now with fake:96; 3 texts embedded" in done.stderr
     assert "nothing to do" in run("notes", "-m", "fake:96", "-d", str(path)).stderr
+
+
+def test_the_command_says_that_saved_related_items_are_gone(notes: Collection, path: Path) -> None:
+    notes.relate(3)
+    assert "cosimo related notes --all --save -n 3" in run("notes", "-m", "fake:96", "-d", str(path)).stderr
+    assert "related" not in run("notes", "-m", "fake:64", "-d", str(path)).stderr
+
+
+def test_a_disk_that_is_full_at_the_swap_is_told_as_such(
+    notes: Collection, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Any, *_: Any) -> None:
+        file.execute("ROLLBACK")  # as SQLite does by itself
+        raise StoreError("no space left")
+
+    monkeypatch.setattr("cosimo.stores.swap._replace_passages", full)
+    with pytest.raises(StoreError, match="no space left"):
+        notes.migrate("fake:96")
+    monkeypatch.undo()
+    assert notes.search("bread", k=1, mode="vector")
+    assert notes.migrate("fake:96").embedded == 0
 
 
 def test_the_command_reads_files_and_refuses_what_makes_no_sense(unstored: Collection, path: Path, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Swapped(NamedTuple):
     rows: int = 0  # of the collection
     waiting: int = 0  # rows whose text has no new vector yet
     textless: int = 0  # rows without a text, stored or given
+    listed: int = 0  # how long the kept lists of related items were, which went with the old vectors; 0: there were none
 
 
 class MigratingStore(Store, Protocol):

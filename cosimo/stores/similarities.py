@@ -14,8 +14,17 @@ from .transactions import Transactions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ..core.sqlite import File
 
 SINCE = schema.OURS["cosimo_similarities"]  # versions of a file below have no such tables
+
+
+def forget(file: File, number: int) -> int:
+    """Remove a collection's lists; how long they were, 0 where there are none. Call inside a transaction that writes."""
+    k = file.value("SELECT k FROM cosimo_related WHERE collection_id = ?", (number,)) or 0
+    for table in ("cosimo_similarities", "cosimo_related"):
+        file.execute(f"DELETE FROM {table} WHERE collection_id = ?", (number,))
+    return int(k)
 
 
 class Similarities(Transactions):

@@ -15,7 +15,7 @@ from ..core.errors import BadVector, DimensionMismatch, StoreError
 from ..core.migrations import Held, Swapped
 from ..core.units import SHIFT
 from ..core.vectors import pack
-from . import catalog, changes, fulltext, passages, schema
+from . import catalog, changes, fulltext, passages, schema, similarities
 from .rows import chunks, known_metadata
 from .transactions import Transactions
 
@@ -131,7 +131,7 @@ class Swap(Transactions):
     def swap(self, collection: str, target: Settings, given: Mapping[str, bytes]) -> Swapped:
         """Put the new vectors in the place of the old, all in one transaction; or, where one is missing, change nothing.
 
-        Ids, texts, metadata, times, sources and the order of rows stay as they are.
+        Ids, texts, metadata, times, sources and the order of rows stay as they are. Kept lists of related items go.
 
         Parameters
         ----------
@@ -150,8 +150,10 @@ class Swap(Transactions):
                 found = self._pair(entry.number, given)
                 if found.done:
                     self._put_in_place(entry, target)
+                    # of the old vectors, and nobody who reads them could tell
+                    found = found._replace(listed=similarities.forget(self._file, entry.number))
             finally:
-                self._file.execute("DROP TABLE cosimo_swap")
+                self._file.execute("DROP TABLE IF EXISTS cosimo_swap")  # a full disk undoes all by itself
         return found
 
     def _still(self, entry: catalog.Entry, target: Settings) -> None:

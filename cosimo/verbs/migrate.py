@@ -42,6 +42,7 @@ class Migrated:
     tokens: int = 0
     passages: int = 0
     cut: int = 0  # texts of which the model read the beginning alone
+    listed: int = 0  # how long the kept lists of related items were, which went with the old vectors; 0: there were none
     seconds: float = 0.0
 
     @property
@@ -190,7 +191,7 @@ def migrate(
                 progress(done)
         swapped = store.swap(collection, target, found.given)
         if swapped.done:
-            return replace(done, rows=swapped.rows, seconds=time.monotonic() - started)
+            return replace(done, rows=swapped.rows, listed=swapped.listed, seconds=time.monotonic() - started)
         _refuse(collection, swapped, stuck=done.committed == before.committed)
     raise StoreError(f"other programs write into '{collection}' faster than it can be embedded; stop them and run this again")
 

@@ -118,6 +118,13 @@ def _migrate(collection: Collection, model: str, sources: _Sources, given: dict[
     )
     if not given["quiet"]:
         click.echo(_summary(collection.name, migrated), err=True)
+    if migrated.listed:
+        name = output.snippet(collection.name)
+        click.echo(
+            f"{name}: the related items that were saved are gone with the old vectors; run:"
+            f" cosimo related {name} --all --save -n {migrated.listed}",
+            err=True,
+        )
 
 
 def _progress(kind: str) -> Callable[[Migrated], None] | None:

@@ -16,12 +16,13 @@ EMBEDDERS = {  # prefix of a model's name → class, called with the rest of the
     "http": "cosimo.embedders.http:HTTPEmbedder",  # called with the whole name: an address, or a provider below
     "st": "cosimo.embedders.sentence_transformers:SentenceTransformersEmbedder",
     "static": "cosimo.embedders.static:StaticEmbedder",
+    "words": "cosimo.embedders.words:WordsEmbedder",
     "litellm": "cosimo.embedders.litellm:LiteLLMEmbedder",
     "langchain": "cosimo.embedders.langchain:LangChainEmbedder",
     "llm": "cosimo.embedders.llm:LLMEmbedder",
 }
 GROUP = "cosimo.embedders"  # of entry points, by which other packages add a prefix and its class
-LOCAL = frozenset({"local", "fake", "st", "static"})  # computed here: no price, no network
+LOCAL = frozenset({"local", "fake", "st", "static", "words"})  # computed here: no price, no network
 PRECISE = frozenset({"local", "st"})  # whose arithmetic can be chosen
 HTTP = frozenset({  # the providers of embedders/providers.toml, which a test holds against it
     "azure", "baichuan", "cohere", "dashscope", "databricks", "deepinfra", "edenai", "fireworks", "gemini", "infinity", "jina",
@@ -52,6 +53,7 @@ EXTRAS = {  # package that an adapter imports → the extra that installs it
     "langchain_core": "langchain",
     "llm": "llm",
     "llama_index": "llama-index",
+    "gensim": "words",
 }
 HUB_OWNER = "sentence-transformers"  # whose models the world writes without an owner
 
@@ -81,6 +83,8 @@ def canonical(name: str) -> str:
         return _IDS.get(name, name)
     if name.startswith(("st:", "static:")):  # which runtime computes a model is no part of what it is
         return canonical(name.partition(":")[2])
+    if name.startswith("words:"):  # a file is one model from whatever folder it is named
+        return f"words:{Path(name.removeprefix('words:')).expanduser().absolute()}"
     if name.startswith(("http://", "https://")):
         return _canonical_address(name)
     if "/" in name or ":" in name or "\\" in name or Path(name).is_dir():

@@ -57,6 +57,11 @@ class Plain:
             vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return np.ascontiguousarray(vectors, np.float32)
 
+    def tokens(self, ids: Sequence[int]) -> Vectors:
+        """The vectors of one text's tokens before they are pooled, (tokens, width) float32."""
+        with self.alone.limit(limits=1):
+            return np.ascontiguousarray(self._tokens(np.asarray(ids), [slice(0, len(ids))]), np.float32)
+
     def _tokens(self, ids: NDArray[Any], spans: list[slice]) -> Floats:
         """(tokens of all texts, width)"""
         places = np.concatenate([np.arange(span.stop - span.start) for span in spans])

@@ -66,6 +66,14 @@ class Tokenizer:
         encodings = self._tokenizer.encode_batch_fast([self._clean(text) for text in texts])
         return [len(e.ids) + sum(len(part.ids) - self._special for part in e.overflowing) for e in encodings]
 
+    def seen(self, text: str) -> tuple[list[int], list[str], list[tuple[int, int]], list[bool], bool]:
+        """One text's (ids, tokens, places in characters, whether each is a special token, whether the text went on)."""
+        if self._lower:  # letter by letter: some become two in lower case, and places would shift
+            text = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
+        found = self._tokenizer.encode(text)
+        special = [bool(mask) for mask in found.special_tokens_mask]
+        return found.ids, found.tokens, found.offsets, special, bool(found.overflowing)
+
     def _clean(self, text: str) -> str:
         if not text.isascii():  # surrogate halves, which no encoder takes: pairs are joined, single ones become U+FFFD
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

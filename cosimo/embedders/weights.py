@@ -128,15 +128,15 @@ def revision(folder: Path) -> str:
     """The SHA-256 of the model's weights: what says that two folders hold one model. Of several files, that of their hashes."""
     file = next((folder / name for name in (WEIGHTS, ONNX) if (folder / name).is_file()), None)
     if file is not None:
-        return _remembered(file)
+        return remembered(file)
     parts = next((found for ending in ("safetensors", "bin") if (found := sorted(folder.rglob(f"*.{ending}")))), [])
     if not parts:
         raise ModelNotFound(f"{folder} holds neither {WEIGHTS} nor {ONNX}")
-    lines = "".join(f"{part.relative_to(folder).as_posix()} {_remembered(part)}\n" for part in parts)
+    lines = "".join(f"{part.relative_to(folder).as_posix()} {remembered(part)}\n" for part in parts)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _remembered(file: Path) -> str:
+def remembered(file: Path) -> str:
     """The SHA-256 of a file, read once: it is remembered with size and time, since 90 MB take 80 ms of a start of 250."""
     about = file.stat()
     path = str(file.resolve())

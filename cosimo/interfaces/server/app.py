@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ... import __version__
 from ...core.errors import Error
-from . import collections, embeddings, rerank, status
+from . import collections, embeddings, rerank, status, words
 from .guard import Guard, caught
 from .replies import Json, of_error, problem, unknown
 from .requests import Route
@@ -52,7 +52,7 @@ def _routes(served: Served) -> FastAPI:
     app.state.served = served
     hidden = _hidden(served)
     app.router.route_class = Route
-    for part in (embeddings, rerank, collections, status):
+    for part in (embeddings, rerank, collections, words, status):
         part.router.route_class = Route
         app.include_router(part.router)
     app.add_exception_handler(RequestValidationError, _invalid)

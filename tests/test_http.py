@@ -73,6 +73,13 @@ def test_retry_after_is_waited_for() -> None:
     assert times[1] - times[0] >= 0.3
 
 
+def test_a_server_that_asks_to_come_again_in_no_time_is_not_asked_without_end() -> None:
+    with servers.running(servers.Server(in_turn(Answer(429, {}, {"Retry-After": "0"})))) as server:
+        with pytest.raises(RateLimited):
+            Server(server.address, patience=SHORT).post("/x", {})
+        assert len(server.asked) < 60  # a second in which an answer takes 5 ms; the pauses grow to 50 ms
+
+
 def test_a_wait_longer_than_our_patience_is_not_begun() -> None:
     started = time.monotonic()
     with pytest.raises(RateLimited, match=r"wait 3,600 s"):
@@ -213,6 +220,12 @@ def test_a_redirect_to_another_host_is_not_followed() -> None:
         assert other.asked == []
 
 
+@pytest.mark.parametrize("location", ["http://[", "http://[::1/x"])
+def test_a_redirect_to_what_is_no_address_is_no_reply(location: str) -> None:
+    with pytest.raises(BadReply, match="no address"):
+        asking(in_turn(Answer(307, {}, {"Location": location})))
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_on_the_same_server_is_followed_with_the_body(status: int) -> None:
     got, server = asking(lambda asked: OK if asked.path == "/y/" else Answer(status, {}, {"Location": "/y/"}))
@@ -232,6 +245,34 @@ def test_this_machine_is_not_reached_through_a_proxy(monkeypatch: pytest.MonkeyP
         assert asking(in_turn(OK))[0] == {"fine": True}
         assert proxy.asked == []
         assert Server("http://somewhere.invalid", patience=SHORT).post("/x", {}) == {"proxy": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTP_PROXY", "socks5://localhost:1"), ("HTTP_PROXY", "gopher://x"), ("ALL_PROXY", "::::"),
+        ("SSL_CERT_FILE", "/no/such/file"), ("SSL_CERT_FILE", __file__),
+    ],
+)  # fmt: skip
+def test_a_proxy_or_certificates_that_cannot_be_used_are_one_sentence(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    scheme = "https" if name.startswith("SSL") else "http"
+    with pytest.raises(ConfigError, match=r"environment .* correct HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE"):
+        Server(f"{scheme}://example.invalid", patience=SHORT).post("/x", {})
+
+
+@pytest.mark.parametrize("host", ["....", "a" * 300])
+def test_a_host_that_no_name_can_have_is_one_sentence(host: str) -> None:
+    with pytest.raises(ConfigError, match="check the address"):
+        Server(f"http://{host}", patience=SHORT).post("/x", {})
+
+
+def test_half_a_character_is_sent_as_a_question_mark() -> None:
+    with servers.running(servers.Server(in_turn(OK))) as server:
+        Server(server.address, patience=SHORT).post("/x", {"model": "a\udcff"})
+        assert server.asked[0].body == {"model": "a?"}
 
 
 def test_which_servers_are_on_this_machine() -> None:

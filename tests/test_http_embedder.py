@@ -415,6 +415,14 @@ def test_items_in_another_order_are_put_in_order() -> None:
         assert embedder(server).embed(TEXTS).vectors == pytest.approx(vectors_of(TEXTS), abs=1e-6)
 
 
+def test_a_count_of_tokens_that_is_no_number_is_estimated() -> None:
+    def endless(body: dict[str, Any]) -> None:
+        body["usage"] = {"total_tokens": float("inf")}
+
+    with servers.running(servers.Server(changed(endless))) as server:
+        assert 0 < embedder(server).embed(TEXTS).tokens < 100
+
+
 def test_items_without_an_index_are_taken_as_they_stand() -> None:
     def bare(body: dict[str, Any]) -> None:
         for item in body["data"]:

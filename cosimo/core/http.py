@@ -120,7 +120,7 @@ class Server:
         RateLimited, Timeout, BadReply, ProviderError : busy for too long, silent, not JSON, not reachable
         ConfigError : a redirect to another host, an address or header that cannot be sent
         """
-        return self._answer("POST", path, json.dumps(body, ensure_ascii=False).encode(), most, stop)
+        return self._answer("POST", path, _packed(body), most, stop)
 
     def get(self, path: str, *, most: int = LARGEST) -> Any:
         """What the server answers, parsed. Raises as `post` does."""
@@ -163,8 +163,8 @@ class Server:
         wait = min(patience.pause * 2 ** max(tries - 1, 0), patience.longest)
         if limited and not asked:
             wait = max(wait, min(patience.longest, (patience.total - left) / 2))  # longer with every time
-        wait = asked if asked is not None else wait * random.uniform(0.5, 1.0)
-        if limited or asked is not None:  # the account has to wait, not this request alone
+        wait = asked or wait * random.uniform(0.5, 1.0)  # "0 s" and a date gone by say nothing of when
+        if limited or asked:  # the account has to wait, not this request alone
             self._resume = max(self._resume, time.monotonic() + wait)
         # apart from each other, so that not all who waited come back at once
         self._wait(min(wait + random.uniform(0.0, 0.1 * wait + 0.01), max(left, 0.0)), stop)
@@ -192,9 +192,12 @@ class Server:
         raise BadReply(f"{self.name} redirects in a circle; is {self.origin}{path} the right address?")
 
     def _moved(self, address: str, location: str) -> str:
-        there = urljoin(address, location)
-        if urlsplit(there)[:2] != urlsplit(address)[:2]:
+        try:
+            there = urljoin(address, location)
             where = urlsplit(there)
+        except ValueError as error:
+            raise BadReply(f"{self.name} sends on to what is no address; is {self.origin} the right one?") from error
+        if where[:2] != urlsplit(address)[:2]:
             raise ConfigError(
                 f"{self.name} sends on to {where.scheme}://{where.netloc}, which nobody named, so nothing was sent there; "
                 "if you trust it, name it instead"
@@ -234,7 +237,7 @@ class Server:
             raise _Again(problem) from error
         except httpx2.DecodingError as error:
             raise BadReply(f"{self.name} sends a reply that cannot be decompressed") from error
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError) as error:
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, UnicodeError) as error:
             raise ConfigError(f"nothing can be sent to {self.name}: {self._clean(str(error))}; check the address") from error
         except httpx2.TransportError as error:
             broken = ProviderError(f"{self.name} broke off ({self._clean(_line(error))}); try again later")
@@ -274,15 +277,21 @@ class Server:
         import httpx2
 
         patience = self._patience
-        client = httpx2.Client(
-            headers={"User-Agent": "cosimo", "Accept": "application/json", "Accept-Encoding": "identity"}
-            | {"Content-Type": "application/json"}
-            | self._headers,
-            timeout=httpx2.Timeout(patience.silence, connect=patience.connect),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=CONCURRENT, keepalive_expiry=30.0),
-            trust_env=not is_local(self.origin),  # proxies and SSL_CERT_FILE
-            verify=_trust() if self.origin.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        )
+        try:
+            client = httpx2.Client(
+                headers={"User-Agent": "cosimo", "Accept": "application/json", "Accept-Encoding": "identity"}
+                | {"Content-Type": "application/json"}
+                | self._headers,
+                timeout=httpx2.Timeout(patience.silence, connect=patience.connect),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=CONCURRENT, keepalive_expiry=30.0),
+                trust_env=not is_local(self.origin),  # proxies and SSL_CERT_FILE
+                verify=_trust() if self.origin.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            )
+        except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:  # no file there, no certificate in it; SOCKS
+            raise ConfigError(
+                f"a proxy or the certificates that the environment names cannot be used ({_line(error)}); "
+                "correct HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE"
+            ) from error
         weakref.finalize(self, client.close)  # whoever forgets to close it leaves no connection open
         return client
 
@@ -327,6 +336,11 @@ def reason(body: bytes) -> tuple[str, str]:
     where = ".".join(map(str, found["loc"])) + ": " if isinstance(found.get("loc"), list) else ""
     code = next((found[name] for name in ("code", "type", "error_type") if isinstance(found.get(name), str)), "")
     return f"{where}{said}", code
+
+
+def _packed(body: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8; half a character, as a name from a command line may hold, has none and is a question mark."""
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _moment(text: str) -> float | None:

@@ -82,7 +82,7 @@ def read(endpoint: Endpoint, reply: Any, texts: Sequence[str], host: str) -> Ans
     if not np.isfinite(vectors).all():
         bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise BadReply(f"{host} gave NaN or infinity for the text {named(texts[bad])}; leave it out, or ask for float32 there")
-    whole = isinstance(tokens, int | float) and not isinstance(tokens, bool) and tokens > 0
+    whole = isinstance(tokens, int | float) and not isinstance(tokens, bool) and 0 < tokens < np.inf
     return Answer(vectors, int(tokens) if whole else None)
 
 

@@ -10,6 +10,7 @@ from ..core.errors import CollectionError, NotFound, StoreError, UnreadableSourc
 from .arguments import AS_STORED, Given, Where
 from .collection import Collection
 from .indexing import Indexing
+from .models import as_made
 from .models import load_embedder as load_embedder
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..core.store import Store
-    from ..core.types import CollectionInfo, Content, Embedder, Finding, Hit, Mode, Reranker, Role, Vectors
+    from ..core.types import CollectionInfo, Content, Embedder, Finding, Hit, Mode, Reranker, Role, Settings, Vectors
     from ..sources.source import Source
     from .models import Cache
 
@@ -152,6 +153,8 @@ class Database:
         self.name = name
         self._cache = cache
         self._embedders: dict[tuple[str, str | None], Embedder] = {}
+        # of collections that began with other prompts: those are in the key too
+        self._older: dict[tuple[str, str | None, tuple[tuple[str, str], ...]], Embedder] = {}
         self._rerankers: dict[str, Reranker] = {}
         self._indexings: dict[tuple[str, bool], Indexing] = {}
 
@@ -244,12 +247,20 @@ class Database:
         """
         self.store.backup(target)
 
-    def embedder(self, model: str, precision: str | None = None) -> Embedder:
-        """The embedder of a model, loaded once for all collections."""
+    def embedder(self, model: str, precision: str | None = None, stored: Settings | None = None) -> Embedder:
+        """The embedder of a model, loaded once for all collections.
+
+        Parameters
+        ----------
+        stored : what made the collection that asks, whose prompts it goes on with
+        """
         key = (model, precision)
         if key not in self._embedders:
             self._embedders[key] = load_embedder(model, precision=precision, cache=self._cache)
-        return self._embedders[key]
+        embedder = self._embedders[key]
+        if stored is None or (twin := as_made(embedder, stored)) is embedder:
+            return embedder
+        return self._older.setdefault((*key, tuple(sorted(stored.prompts.items()))), twin)
 
     def reranker(self, model: str) -> Reranker:
         """The model that reranks by this name, loaded once."""

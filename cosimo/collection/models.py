@@ -11,7 +11,7 @@ from ..core import config, registry
 from ..core.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
-    from ..core.types import Embedder
+    from ..core.types import Embedder, Settings
 
 # None: as `$COSIMO_CACHE` says, else for models with a price or a network; True, False: always, never; a mapping: kept there;
 # LangChain's files: the user's own cache, and these are looked into where it has nothing
@@ -46,6 +46,18 @@ def load_embedder(model: str, *, precision: str | None = None, cache: Cache = No
 
         embedder = Shortened(embedder, dim)
     return _cached(embedder, adapter, precision, cache)
+
+
+def as_made(embedder: Embedder, stored: Settings) -> Embedder:
+    """The embedder with the prompts that made a collection, where more is known of its model by now and it can go without.
+
+    Of a collection of another program nobody knows the prompts: it gets those of the model.
+    """
+    if stored.revision is None or dict(stored.prompts) == dict(embedder.spec.prompts):
+        return embedder
+    from ..embedders.prompted import prompted
+
+    return prompted(embedder, stored.prompts)
 
 
 def _loaded(adapter: str, rest: str, precision: str | None) -> Embedder:

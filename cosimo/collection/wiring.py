@@ -72,7 +72,7 @@ class Wired:
             trust.refuse_unnamed(model, self.name)
         else:
             trust.remember(model)
-        embedder = self._db.embedder(model, self._precision)
+        embedder = self._db.embedder(model, self._precision, stored)
         if stored is not None:
             compatibility.refuse_other_weights(self.name, stored, embedder.spec)
         return embedder

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ...collection.database import Database, load_embedder
+from ...collection.models import as_made
 from ...core import registry
 from ...core.errors import ModelNotFound, NotFound
 from .batching import GATHER, Batcher
@@ -16,6 +17,7 @@ from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from ...core.types import Embedder, Reranker
+    from ...core.types import Settings as Made
     from .settings import Settings
 
 REMOTE = 8  # requests to a provider at a time
@@ -148,9 +150,12 @@ class _Batched(Database):
         super().__init__(opened.store, Path(opened.name).name)  # where on the disk it is, is nobody's business
         self._served = served
 
-    def embedder(self, model: str, precision: str | None = None) -> Embedder:
-        """The batcher of a model."""
-        return self._served.batcher(model)
+    def embedder(self, model: str, precision: str | None = None, stored: Made | None = None) -> Embedder:
+        """The batcher of a model; a collection that is older than the model's prompts is embedded for alone."""
+        batcher = self._served.batcher(model)
+        if stored is None or as_made(batcher.load(), stored) is batcher.load():
+            return batcher
+        return super().embedder(model, precision, stored)
 
 
 def is_local(model: str) -> bool:

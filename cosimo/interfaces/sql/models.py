@@ -13,7 +13,7 @@ from ...core.errors import ConfigError, DataError
 from ...core.vectors import checked, pack
 
 if TYPE_CHECKING:
-    from ...core.types import Embedder, ModelSpec, Role
+    from ...core.types import Embedder, ModelSpec, Role, Settings
 
 ALIASES = {  # short names that `llm` has, and that published queries use → the ids it knows and stores
     "ada": "text-embedding-ada-002", "ada-002": "text-embedding-ada-002", "3-small": "text-embedding-3-small",
@@ -62,21 +62,21 @@ class Loaded:
     """One model, for all connections and threads."""
 
     def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
+        self.embedder = embedder
         self._lock = Lock()
         self._made: OrderedDict[tuple[Role, str | bytes], bytes] = OrderedDict()
 
     @property
     def spec(self) -> ModelSpec:
         """What the model is."""
-        return self._embedder.spec
+        return self.embedder.spec
 
     def vector(self, text: str | bytes, role: Role) -> bytes:
         """A text's vector as a blob."""
         key = role, text
         with self._lock:
             if key not in self._made:
-                self._made[key] = pack(checked(self._embedder.embed([text], role=role).vectors)[0])
+                self._made[key] = pack(checked(self.embedder.embed([text], role=role).vectors)[0])
                 while len(self._made) > TEXTS:
                     self._made.popitem(last=False)
             self._made.move_to_end(key)
@@ -88,23 +88,30 @@ class Models:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[tuple[str, tuple[tuple[str, str], ...] | None], Loaded] = {}
 
-    def get(self, name: str, permission: Permission) -> Loaded:
+    def get(self, name: str, permission: Permission, stored: Settings | None = None) -> Loaded:
         """A model, loaded at first use.
+
+        Parameters
+        ----------
+        stored : what made the collection that asks, whose prompts it goes on with
 
         Raises
         ------
         ConfigError : it may not be used here
         ModelNotFound : there is none of that name
         """
-        from ...collection.models import load_embedder
+        from ...collection.models import as_made, load_embedder
 
         permission.refuse(name)
         with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = Loaded(load_embedder(name))
-            return self._loaded[name]
+            if (name, None) not in self._loaded:
+                self._loaded[name, None] = Loaded(load_embedder(name))
+            plain = self._loaded[name, None]
+            if stored is None or (twin := as_made(plain.embedder, stored)) is plain.embedder:
+                return plain
+            return self._loaded.setdefault((name, tuple(sorted(stored.prompts.items()))), Loaded(twin))
 
 
 @cache

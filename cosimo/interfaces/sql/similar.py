@@ -181,7 +181,7 @@ class Similar:
             raise DataError(f"'{name}' has no model to embed a text with; give similar a vector")
         if self._permission.names is None:  # else whoever registered these functions has named it
             trust.refuse_unnamed(settings.model, name)
-        loaded = shared().get(settings.model, self._permission)
+        loaded = shared().get(settings.model, self._permission, settings)
         compatibility.refuse_other_weights(name, settings, loaded.spec)
         return unpack(loaded.vector(text, "query"))
 

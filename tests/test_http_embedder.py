@@ -25,7 +25,7 @@ from cosimo.core.errors import (
     Refused,
     Timeout,
 )
-from cosimo.embedders import estimate, providers
+from cosimo.embedders import estimate, providers, wire
 from cosimo.embedders.http import HTTPEmbedder
 from cosimo.testing import check_embedder
 
@@ -624,6 +624,49 @@ def test_a_users_own_file_adds_servers_and_models(home: Path) -> None:
         vectors = cosimo.embed(["hello"], model="box:e5")
         assert vectors.shape == (1, DIM)
         assert server.texts == ["passage: hello"]
-    (home / "config" / "providers.toml").write_text('[[provider]]\nname = "box"\ncolour = "red"\n')
-    with pytest.raises(ConfigError, match=r"providers.toml: 'box' has 'colour'"):
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('colour = "red"', "'box' has 'colour'"), ("title = 3", "a 'title' that cannot be"), ("items = 0", "a 'items'"),
+        ("items = true", "a 'items'"), ('shape = "round"', "a 'shape'"), ('path = "/{x}"', "a 'path'"),
+        ("key = [1]", "a 'key'"),
+        ('roles = { query = "q" }', "a 'roles'"), ('needs_key = "no"', "a 'needs_key'"), ("", "not complete"),
+    ],
+)  # fmt: skip
+def test_a_users_own_row_that_cannot_be_is_named(row: str, said: str, home: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "providers.toml").write_text(f'[[provider]]\nname = "box"\n{row}\n')
+    with pytest.raises(ConfigError, match=said):
+        HTTPEmbedder("box:e5")
+
+
+@pytest.mark.parametrize("text", ["provider = 5", "provider = [1]", 'model = "x"', "[provider]\nname = 1", "name = ["])
+def test_a_users_own_file_that_is_no_list_of_rows_is_one_sentence(text: str, home: Path) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "providers.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"providers\.toml"):
         cosimo.embed(["hello"], model="box:e5")
+
+
+def test_the_shapes_of_rows_are_those_that_can_be_spoken() -> None:
+    assert set(providers._SHAPES) == set(wire.SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("model", "variable", "value", "address"),
+    [
+        ("ollama:x", "OLLAMA_HOST", "0.0.0.0", "http://127.0.0.1:11434"),
+        ("ollama:x", "OLLAMA_HOST", ":11500", "http://localhost:11500"),
+        ("ollama:x", "OLLAMA_HOST", "[::1]", "http://[::1]:11434"),
+        ("ollama:x", "OLLAMA_HOST", "gpu-box:80", "http://gpu-box:80"),
+        ("ollama:x", "OLLAMA_HOST", "http://gpu-box", "http://gpu-box"),
+        ("databricks:x", "DATABRICKS_HOST", "adb-1.azuredatabricks.net", "https://adb-1.azuredatabricks.net"),
+    ],
+)
+def test_what_a_variable_leaves_out_of_an_address_is_as_usual(
+    model: str, variable: str, value: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert providers.resolve(model).origin == address

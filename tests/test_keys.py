@@ -109,7 +109,7 @@ def test_a_name_that_cannot_be_is_refused(home: Path, name: str) -> None:
         keys.keep(name, SECRET)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"openai": 5}', f'{{"openai": "{SECRET}"', "\x00"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"openai": 5}', f'{{"openai": "{SECRET}"', "\x00", "[" * 100_000])
 def test_a_damaged_file_is_one_sentence_that_quotes_nothing(home: Path, text: str) -> None:
     path = config.keys_path()
     path.parent.mkdir(parents=True)

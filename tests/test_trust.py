@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import cosimo
-from cosimo.core import trust
+from cosimo.core import config, trust
 from cosimo.core.errors import ConfigError, Error
 from cosimo.core.types import Settings
 from cosimo.interfaces.cli import cli
@@ -48,6 +48,23 @@ def test_a_server_is_named_by_a_command_or_by_a_model_given(foreign: str) -> Non
         db.collection("c", model="http://127.0.0.1:9/v1#m").embedder.spec  # noqa: B018
     trust.remember("https://other.example.org/v1#spy")
     trust.refuse_unnamed("https://other.example.org/v1#another", "notes")
+
+
+@pytest.mark.parametrize("address", ["https://", "http://[", "models.example.org"])
+def test_what_is_no_address_cannot_be_trusted(address: str, home: Path) -> None:
+    told = CliRunner().invoke(cli, ["models", "trust", address])
+    assert told.exit_code == 2, told.output
+    trust.refuse_unnamed(address, "notes")  # nothing is sent there: the model's name is refused later
+    trust.remember(address)
+    assert not config.servers_path().exists()
+
+
+def test_a_damaged_list_of_servers_names_none(foreign: str) -> None:
+    config.servers_path().parent.mkdir(parents=True)
+    for text in ("{", "[" * 100_000, '{"a": 1}'):
+        config.servers_path().write_text(text)
+        with pytest.raises(ConfigError, match="models trust"):
+            trust.refuse_unnamed(ELSEWHERE, "notes")
 
 
 def test_this_machine_and_models_without_an_address_need_no_naming(home: Path) -> None:

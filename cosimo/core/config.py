@@ -150,9 +150,14 @@ def own_providers() -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"cannot read {path}: {error}; correct it or remove it") from error
+    for name in ("provider", "model"):
+        rows = found.get(name, [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ConfigError(f"{path}: {name} is not a list of tables; begin each with [[{name}]]")
+    return found
 
 
 def first_set(names: Iterable[str]) -> tuple[str, str]:

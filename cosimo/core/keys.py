@@ -96,7 +96,7 @@ def _read() -> dict[str, str]:
         return {}
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None  # and no word of what is wrong: it would quote the file
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found.values()):
         raise ConfigError(f'{path} is not a file of keys, {{"name": "key"}}; correct it or remove it') from None

@@ -47,15 +47,18 @@ def _origin(model: str) -> str | None:
         return None
     from .http import is_local  # brings ssl, which most runs need not wait for
 
-    if is_local(model):
+    try:
+        parts = urlsplit(model)
+        if is_local(model) or not parts.hostname:
+            return None
+    except ValueError:  # no address: whoever goes there says so
         return None
-    parts = urlsplit(model)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 
 def _named() -> set[str]:
     try:
         found = json.loads(config.servers_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return set()
     return {each for each in found if isinstance(each, str)} if isinstance(found, list) else set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -19,9 +20,12 @@ from ..core.registry import SERVED, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
 
 WINDOW = 512  # tokens, where nobody tells: no model in use reads fewer but MiniLM (256), and longer texts are cut into passages
+_SHAPES = ("openai", "cohere")  # those of `wire`, which brings numpy
+_TYPES: Mapping[str, type[Any]] = {  # of a field as its annotation begins → of its value
+    "str": str, "int": int, "float": float, "bool": bool, "tuple": tuple, "Mapping": dict, "date": date,
+}  # fmt: skip
 _LENGTH = re.compile(r"(?P<name>.+)@(?P<dim>[1-9]\d{0,4})")
 _SECRET = re.compile(r"key|token|secret|sig|password", re.IGNORECASE)
 
@@ -161,17 +165,37 @@ def _rows(rows: Any, kind: type[Row], where: str) -> tuple[Row, ...]:
     ------
     ConfigError : a row without what it needs, or with what nobody knows
     """
-    names = {each.name for each in fields(kind)}
+    types = {each.name: re.split(r"[\[ ]", str(each.type))[0] for each in fields(kind)}
     found = []
-    for row in rows if isinstance(rows, list) else ():
-        if unknown := sorted(set(row) - names):
-            raise ConfigError(f"{where}: '{row.get('name')}' has '{unknown[0]}', which means nothing; correct it")
+    for row in rows or ():
         values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+        for key, value in values.items():
+            if key not in types:
+                raise ConfigError(f"{where}: '{row.get('name')}' has '{key}', which means nothing; correct it")
+            if not _fits(key, value, types[key]):
+                raise ConfigError(f"{where}: '{row.get('name')}' has a '{key}' that cannot be; correct it")
         try:
             found.append(kind(**values))
         except TypeError as error:
             raise ConfigError(f"{where}: '{row.get('name')}' is not complete: {error}") from error
     return tuple(found)
+
+
+def _fits(key: str, value: Any, kind: str) -> bool:
+    """Whether a value can stand in a field. A path may hold `{model}` and `{version}`."""
+    if kind == "float":
+        return isinstance(value, int | float) and value >= 0
+    if not isinstance(value, _TYPES[kind]) or isinstance(value, bool) != (kind == "bool"):
+        return False
+    if kind == "int":
+        return bool(value > 0)
+    if kind == "tuple":
+        return all(isinstance(each, int if key == "dims" else str) for each in value)
+    if key == "roles":
+        return all(isinstance(each, dict) for each in value.values())
+    if key == "path":
+        return not re.search(r"[{}]", re.sub(r"{(model|version)}", "", value))
+    return key != "shape" or value in _SHAPES
 
 
 def _split_length(name: str) -> tuple[str, int | None]:
@@ -180,7 +204,7 @@ def _split_length(name: str) -> tuple[str, int | None]:
 
 
 def _of_provider(name: str, row: Provider, model: str, dim: int | None) -> Endpoint:
-    base = _address(config.first_set(row.base_from)[1] or row.base, row.name)
+    base = _address(_completed(config.first_set(row.base_from)[1], row.base), row.name)
     if "YOUR-" in base:
         raise ConfigError(f"{row.title} has an address for each customer; set {row.base_from[0]} to yours")
     known = facts(f"{row.name}:{model}")
@@ -239,6 +263,19 @@ def _address(address: str, which: str) -> str:
 def _parts(address: str) -> tuple[str, str]:
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+
+
+def _completed(given: str, usual: str) -> str:
+    """An address out of a variable; what it leaves out is as usual: Ollama's is often a host, Databricks' has no https."""
+    if "://" in given or "@" in given or not given:
+        return given or usual
+    there = urlsplit(usual)
+    try:
+        parts = urlsplit(f"//{given}")
+        host, port = parts.hostname or there.hostname or "", parts.port or there.port
+    except ValueError:  # whoever goes there says so
+        return given
+    return f"{there.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}{parts.path}"
 
 
 def _refuse_length(name: str, row: Provider, known: Model | None, dim: int | None) -> None:

@@ -69,9 +69,15 @@ def trust(address: str) -> None:
 
     A model given with -m is trusted by that. A database made elsewhere may name any server; its address has to be allowed once.
     """
+    from urllib.parse import urlsplit
+
     from ...core.trust import remember
 
-    if not address.startswith(("http://", "https://")):
+    try:
+        named = address.startswith(("http://", "https://")) and urlsplit(address).hostname
+    except ValueError:
+        named = None
+    if not named:
         raise click.UsageError("ADDRESS is that of a server, as https://models.example.org.")
     remember(address)
 

@@ -112,6 +112,11 @@ def default_model() -> str:
         raise ConfigError(f"cannot read {_default_model_file()}: {error}; run: cosimo models default NAME") from error
 
 
+def default_language_model() -> str:
+    """The language model used where none is named: `$COSIMO_LLM`, else the default of `llm`."""
+    return os.environ.get("COSIMO_LLM", "").strip() or "llm:"
+
+
 def set_default_model(name: str) -> None:
     """Remember a default model for this user."""
     path = _default_model_file()

@@ -21,6 +21,10 @@ EMBEDDERS = {  # prefix of a model's name → class, called with the rest of the
     "langchain": "cosimo.embedders.langchain:LangChainEmbedder",
     "llm": "cosimo.embedders.llm:LLMEmbedder",
 }
+LANGUAGE_MODELS = {  # prefix of a language model's name → class, called with the rest of the name
+    "llm": "cosimo.llms.llm:LLMModel",
+    "fake": "cosimo.llms.fake:FakeModel",
+}
 GROUP = "cosimo.embedders"  # of entry points, by which other packages add a prefix and its class
 LOCAL = frozenset({"local", "fake", "st", "static", "words"})  # computed here: no price, no network
 PRECISE = frozenset({"local", "st"})  # whose arithmetic can be chosen
@@ -53,6 +57,10 @@ EXTRAS = {  # package that an adapter imports → the extra that installs it
     "langchain_core": "langchain",
     "llm": "llm",
     "llama_index": "llama-index",
+    "sklearn": "understand",
+    "umap": "understand",
+    "jieba": "understand",
+    "matplotlib": "understand",
     "gensim": "words",
 }
 HUB_OWNER = "sentence-transformers"  # whose models the world writes without an owner
@@ -150,6 +158,24 @@ def _plugged_in() -> dict[str, str]:
     from importlib.metadata import entry_points
 
     return {point.name: point.value for point in entry_points(group=GROUP) if point.name not in {*EMBEDDERS, *HTTP}}
+
+
+def language_model(name: str) -> Any:
+    """The language model of this name: `llm:…`, `openai:…` and other providers, an address; a bare name is one of `llm`'s.
+
+    Raises
+    ------
+    ModelNotFound : no such model or provider
+    MissingExtra, MissingKey, ConfigError : something it needs is not here
+    """
+    prefix, colon, rest = name.strip().partition(":")
+    if not name.strip():
+        raise ModelNotFound("the name of the language model is empty; write one, such as ollama:qwen3 or llm:gpt-4o-mini")
+    if colon and prefix in LANGUAGE_MODELS:
+        return load(LANGUAGE_MODELS[prefix])(rest)
+    if not colon:
+        return load(LANGUAGE_MODELS["llm"])(name.strip())
+    return load("cosimo.llms.http:HTTPModel")(name.strip())
 
 
 def store_class(address: str) -> Any:

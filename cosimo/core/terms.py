@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Han with its extensions, kana, Hangul, bopomofo: scripts that FTS5 would take for one long word
-_CJK = (
+CJK = (  # inside of brackets of a regular expression
     "\u3005\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
 _ENDING = re.compile(r"(?<=...)(?:ing|ings|ed|er|ers|es|s|ly)$|(?<=..)(?:s)$")
 MOST = 1_000  # terms of a query
-_RUN = re.compile(f"[{_CJK}]+")
-_WORD = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+")
+_RUN = re.compile(f"[{CJK}]+")
+_WORD = re.compile(f"[{CJK}]+|[^\\W_{CJK}]+")
 
 
 def indexed(text: str) -> str:
@@ -52,11 +52,11 @@ def terms_in(text: str, wanted: Sequence[str]) -> tuple[str, ...]:
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     words = set(_WORD.findall(folded))
-    stems = {_stem(word) for word in words}
-    return tuple(term for term in wanted if (term in folded if _RUN.match(term) else term in words or _stem(term) in stems))
+    stems = {stem(word) for word in words}
+    return tuple(term for term in wanted if (term in folded if _RUN.match(term) else term in words or stem(term) in stems))
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """A word without its commonest English endings."""
     if len(word) > 3:
         word = _ENDING.sub("", word)

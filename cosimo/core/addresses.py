@@ -1,0 +1,42 @@
+"""Addresses: what a user or an environment variable calls a server → one that something can be sent to. Calls nobody."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+from .errors import ConfigError
+
+_SECRET = re.compile(r"key|token|secret|sig|password", re.IGNORECASE)
+
+
+def checked_address(address: str, which: str) -> str:
+    """An address that something can be sent to, with a scheme and without a slash at the end.
+
+    Parameters
+    ----------
+    which : whose it is, for messages
+
+    Raises
+    ------
+    ConfigError : it is none, or it holds what must not stand in a database
+    """
+    if "://" not in address:  # as Ollama's own variable has it
+        address = f"http://{address}"
+    address = address.rstrip("/").replace("://0.0.0.0", "://127.0.0.1")  # where it listens is no place to go to
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"the address of {which} is no address: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ConfigError(f"the address of {which} is no address: '{address}'; write http://host:port/v1")
+    if parts.username or parts.password or any(_SECRET.search(key) for key, _ in parse_qsl(parts.query)):
+        raise ConfigError(f"the address of {which} holds a password or key, which has no place there; use cosimo keys set")
+    return address
+
+
+def origin_and_path(address: str) -> tuple[str, str]:
+    """`https://host:port/v1` → (`https://host:port`, `/v1`)."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")

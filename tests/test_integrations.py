@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -99,6 +101,13 @@ def test_threads_that_ask_at_once_load_one_model(monkeypatch: pytest.MonkeyPatch
     found = asyncio.run(many())
     assert loaded == [FAKE]
     assert found[7] == model.embed_query("text 7")
+
+
+def test_a_model_can_be_copied_and_sent_to_another_process() -> None:
+    model = CosimoEmbeddings(FAKE)
+    model.embed_query("loaded")
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other.embed_query("bake bread") == model.embed_query("bake bread")
 
 
 # -- LangChain: store
@@ -270,6 +279,20 @@ def test_vectors_that_do_not_fit_store_nothing(plane: CosimoVectorStore, monkeyp
     with pytest.raises(DataError, match="2 ids but 1 vectors"):
         plane.add_texts(["1 1", "1 2"])
     assert len(plane.collection) == 1
+
+
+def test_what_is_of_the_wrong_kind_is_told(store: CosimoVectorStore, plane: CosimoVectorStore) -> None:
+    for wrong in (
+        lambda: store.max_marginal_relevance_search("bread", fetch_k=None),  # type: ignore[arg-type]
+        lambda: store.max_marginal_relevance_search("bread", lambda_mult="x"),  # type: ignore[arg-type]
+        lambda: store.max_marginal_relevance_search(" "),
+        lambda: plane.similarity_search(" "),
+        lambda: store.add_texts(["x"], ["about"]),  # type: ignore[list-item]
+        lambda: CosimoVectorStore.from_texts(["x"], FAKE),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(DataError, match=r"fetch_k is|lambda_mult must|text is empty|metadata of text 0|CosimoEmbeddings"):
+            wrong()
+    assert len(store.collection) == len(TEXTS)
 
 
 def test_models_are_not_mixed(store: CosimoVectorStore, tmp_path: Path) -> None:
@@ -448,6 +471,16 @@ def test_llamaindex_embeds_in_both_roles(llama_index: Any) -> None:
     assert CosimoEmbedding.from_dict(model.to_dict()).get_query_embedding(text) == query
     with pytest.raises(ModelNotFound):
         CosimoEmbedding("fak:256")
+
+
+@pytest.mark.heavy
+def test_llamaindex_may_copy_it_and_send_it_to_other_processes(llama_index: Any) -> None:
+    from cosimo.interfaces.integrations.llama_index import CosimoEmbedding
+
+    model = CosimoEmbedding(FAKE)
+    model.get_query_embedding("loaded")
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other.get_query_embedding("bake bread") == model.get_query_embedding("bake bread")
 
 
 @pytest.mark.heavy

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.heavy, pytest.mark.asyncio, pytest.mark.filterwarnings("ignore:.*is not an async function")]
 
 
-class TestEmbeddingsUnit(EmbeddingsUnitTests):
+class Fake:
+    """What both suites are about."""
+
     @property
     def embeddings_class(self) -> type[CosimoEmbeddings]:
         return CosimoEmbeddings
@@ -33,19 +35,15 @@ class TestEmbeddingsUnit(EmbeddingsUnitTests):
     def embedding_model_params(self) -> dict[str, Any]:
         return {"model": "fake:64"}
 
+
+class TestEmbeddingsUnit(Fake, EmbeddingsUnitTests):
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         return {"COSIMO_MODEL": "fake:64"}, {}, {"model": "fake:64"}
 
 
-class TestEmbeddings(EmbeddingsIntegrationTests):
-    @property
-    def embeddings_class(self) -> type[CosimoEmbeddings]:
-        return CosimoEmbeddings
-
-    @property
-    def embedding_model_params(self) -> dict[str, Any]:
-        return {"model": "fake:64"}
+class TestEmbeddings(Fake, EmbeddingsIntegrationTests):
+    """With a model that is always there."""
 
 
 class TestEmbeddingsOfTheDefaultModel(TestEmbeddings):

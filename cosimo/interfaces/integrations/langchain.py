@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
@@ -224,7 +225,7 @@ class CosimoVectorStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """The same with scores, higher is nearer: cosine similarities, or what the collection's index was told to score by."""
         _refuse("similarity_search_with_score", kwargs)
-        found = self._hits(query if self._foreign is None else self._foreign.embed_query(query), k, filter)
+        found = self._hits(query if self._foreign is None else self._query_vector(query), k, filter)
         return [(self._shown(hit), hit.score) for hit in found]
 
     def similarity_search_by_vector(
@@ -257,7 +258,7 @@ class CosimoVectorStore(VectorStore):
 
         Raises
         ------
-        DataError : `lambda_mult` outside of 0 to 1
+        DataError : `lambda_mult` outside of 0 to 1, an empty question
         """
         _refuse("max_marginal_relevance_search", kwargs)
         vector = self._query_vector(query)
@@ -278,14 +279,18 @@ class CosimoVectorStore(VectorStore):
         from ...verbs.search import checked_k
 
         _refuse("max_marginal_relevance_search_by_vector", kwargs)
-        if not 0 <= lambda_mult <= 1:
+        if not isinstance(lambda_mult, int | float) or not 0 <= lambda_mult <= 1:
             raise DataError(f"lambda_mult must be between 0 and 1, not {lambda_mult!r}")
+        if not isinstance(fetch_k, int):
+            raise DataError(f"fetch_k is how many documents to choose among, a whole number, not {fetch_k!r}")
         hits = self._hits(embedding, max(checked_k(k), fetch_k), filter)
         # LangChain's own function for this is private to its stores, and takes no relevance but that of whole documents
         vectors = unit_vectors([self.collection.vector(hit.id) for hit in hits])
         return [self._shown(hits[at]) for at in diverse(vectors, [hit.score for hit in hits], k, 1 - lambda_mult)]
 
     def _query_vector(self, query: str) -> list[float]:
+        if not isinstance(query, str) or not query.strip():
+            raise DataError("nothing to search for: the text is empty; write what to look for")
         if self._foreign is not None:
             return self._foreign.embed_query(query)
         vector: list[float] = self.collection.embedder.embed([query], role="query").vectors[0].tolist()
@@ -326,6 +331,10 @@ class CosimoVectorStore(VectorStore):
 
 def _foreign(collection: Collection, embedding: Embeddings | None) -> Embeddings | None:
     """The embedding that makes the vectors, or None where the collection's own model does."""
+    if embedding is not None and not hasattr(embedding, "embed_documents"):
+        raise DataError(
+            f"{embedding!r} is no Embeddings object of LangChain; for a model by its name write CosimoEmbeddings(…)"
+        )
     if embedding is None or collection.model is None:
         return embedding
     if not isinstance(embedding, CosimoEmbeddings):
@@ -347,6 +356,8 @@ def _items(texts: Sequence[str], metadatas: Sequence[dict[str, Any]] | None, ids
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"text {place} is {type(text).__name__}; LangChain's documents hold text")
+        if not isinstance(known[place], Mapping | None):
+            raise DataError(f"the metadata of text {place} is {type(known[place]).__name__}; LangChain's is a mapping")
     # {} and not None: what LangChain adds replaces what was there, metadata included
     return [Item(id or str(uuid4()), text, dict(about or {})) for id, text, about in zip(named, texts, known, strict=True)]
 

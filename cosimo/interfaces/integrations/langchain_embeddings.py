@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Self
 
-from ...core import config, registry
+from ...core import registry
+from .loading import Loading
 
 try:
     from langchain_core.embeddings import Embeddings
@@ -13,10 +13,8 @@ except ModuleNotFoundError as error:
     raise registry.missing(error.name or "langchain_core") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from ...collection.collection import Collection
-    from ...core.types import Embedder, Role
+    from ...core.types import Embedder
 
 
 class CosimoEmbeddings(Embeddings):
@@ -34,11 +32,8 @@ class CosimoEmbeddings(Embeddings):
     """
 
     def __init__(self, model: str | None = None) -> None:
-        self.model = config.default_model() if model is None else model
+        self._loading = Loading(model)
         registry.split(self.model)  # a slip of the finger shows here, not with the first text
-        self._load: Callable[[], Embedder] = self._by_name
-        self._embedder: Embedder | None = None
-        self._lock = Lock()
 
     @classmethod
     def of(cls, collection: Collection) -> Self:
@@ -48,9 +43,14 @@ class CosimoEmbeddings(Embeddings):
         ------
         ModelMismatch : the collection's vectors come from elsewhere
         """
-        made = cls(collection.model or collection.embedder.spec.name)
-        made._load = lambda: collection.embedder
+        made = cls.__new__(cls)
+        made._loading = Loading(collection.model or collection.embedder.spec.name, lambda: collection.embedder)
         return made
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self._loading.name
 
     @property
     def embedder(self) -> Embedder:
@@ -61,29 +61,15 @@ class CosimoEmbeddings(Embeddings):
         ModelNotFound : its weights are not here and cannot be fetched
         MissingExtra, MissingKey : what it needs
         """
-        with self._lock:  # threads that ask at once wait for one to load it
-            if self._embedder is None:
-                self._embedder = self._load()
-            return self._embedder
+        return self._loading.embedder
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector for each text, as documents that are looked for."""
-        return self._embed(texts, "document")
+        return self._loading.vectors(texts, "document")
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a text that asks."""
-        return self._embed([text], "query")[0]
-
-    def _embed(self, texts: Sequence[str], role: Role) -> list[list[float]]:
-        if not texts:
-            return []
-        vectors: list[list[float]] = self.embedder.embed(list(texts), role=role).vectors.tolist()
-        return vectors
-
-    def _by_name(self) -> Embedder:
-        from ...collection.database import load_embedder
-
-        return load_embedder(self.model)
+        return self._loading.vectors([text], "query")[0]
 
     def __repr__(self) -> str:
         return f"CosimoEmbeddings(model={self.model!r})"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ...core import config, registry
+from ...core import registry
+from .loading import Loading
 
 try:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -38,13 +38,13 @@ class CosimoEmbedding(BaseEmbedding):
 
     model_name: str = Field(default="", description="Name of the model, as cosimo knows it.")
     embed_batch_size: int = Field(default=BATCH, description="Texts of a call.", gt=0, le=2048)
-    _embedder: Any = PrivateAttr(default=None)
-    _lock: Any = PrivateAttr(default_factory=Lock)
+    _loading: Any = PrivateAttr()
 
     def __init__(self, model_name: str | None = None, **others: Any) -> None:
-        name = model_name or config.default_model()
-        registry.split(name)  # a slip of the finger shows here, not with the first text
-        super().__init__(model_name=name, **others)
+        loading = Loading(model_name or None)
+        registry.split(loading.name)  # a slip of the finger shows here, not with the first text
+        super().__init__(model_name=loading.name, **others)
+        self._loading = loading
 
     @classmethod
     def class_name(cls) -> str:
@@ -60,16 +60,11 @@ class CosimoEmbedding(BaseEmbedding):
         ModelNotFound : its weights are not here and cannot be fetched
         MissingExtra, MissingKey : what it needs
         """
-        from ...collection.database import load_embedder
-
-        with self._lock:  # threads that ask at once wait for one to load it
-            if self._embedder is None:
-                self._embedder = load_embedder(self.model_name)
-            loaded: Embedder = self._embedder
-            return loaded
+        loaded: Embedder = self._loading.embedder
+        return loaded
 
     def _embed(self, texts: list[str], role: Role) -> list[list[float]]:
-        vectors: list[list[float]] = self.embedder.embed(texts, role=role).vectors.tolist()
+        vectors: list[list[float]] = self._loading.vectors(texts, role)
         return vectors
 
     def _get_query_embedding(self, query: str) -> list[float]:

@@ -6,7 +6,6 @@ A model goes by the id that is stored beside vectors of it, which is the one llm
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import click
@@ -16,11 +15,10 @@ from llm.models import EmbeddingModel
 
 from ...core import config, registry
 from ...core.errors import Error
+from .loading import Loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from ...core.types import Embedder
 
 PREFIX = "cosimo/"
 BATCH = 1024  # texts of a call where nobody asks for fewer: enough to sort them by length
@@ -36,14 +34,8 @@ class CosimoModel(EmbeddingModel):
     batch_size = BATCH
 
     def __init__(self, name: str) -> None:
-        self.name = name
         self.model_id = registry.canonical(name)
-
-    @cached_property
-    def _embedder(self) -> Embedder:
-        from ...collection.database import load_embedder
-
-        return load_embedder(self.name)
+        self._loading = Loading(name)
 
     def embed_batch(self, items: Iterable[str | bytes], *, key: str | None = None) -> Iterator[list[float]]:
         """A vector for each text, in the order given. `key` is not looked at: cosimo finds its own.
@@ -53,7 +45,7 @@ class CosimoModel(EmbeddingModel):
         Failed : with the one sentence that cosimo says
         """
         try:
-            vectors = self._embedder.embed(list(items)).vectors.tolist()
+            vectors = self._loading.vectors(list(items), "document")
         except Error as error:
             raise Failed(str(error)) from error
         yield from vectors

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import DATA
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -39,10 +40,17 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
     (notes / "backups.md").write_text("# Backups\nCopy a SQLite database while it is in use with the backup command.\n")
     (tmp_path / "shop.csv").write_text("id,name,price,category\n1,Red dress,20,dress\n2,Walking shoes,80,shoes\n")
     (tmp_path / "shops.csv").write_text("id,name,lat,lon\n1,Bread and cake,48.8500,2.3470\n2,Bread and more,51.5074,-0.1278\n")
+    for file in sorted((DATA / "words").glob("*")):  # the pages on words are skipped where there is none
+        (tmp_path / file.name).symlink_to(file)
     with sqlite3.connect(tmp_path / "blog.db") as blog:
         blog.execute("create table posts (id integer primary key, title text, body text)")
         blog.execute("insert into posts values (1, 'Baking', 'How I bake bread'), (2, 'Data', 'Why I like SQLite')")
     return tmp_path
+
+
+def skip_without_words(page: Path, workplace: Path) -> None:
+    if page.name in ("words.md", "tour.md") and not (workplace / "word2vec-8k.bin").exists():
+        pytest.skip("no folder of real data with word vectors; set COSIMO_TEST_DATA")
 
 
 def commands(page: Path) -> list[str]:
@@ -58,6 +66,7 @@ def commands(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
 def test_the_commands_of_a_page_run_as_typed(page: Path, workplace: Path, minilm: Path) -> None:
+    skip_without_words(page, workplace)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "COSIMO_DB": str(workplace / "own.db")}
     before = [] if page.name in ("README.md", "embed-multi.md") else PREPARED
@@ -73,6 +82,7 @@ def test_the_python_of_a_page_runs_as_typed(page: Path, workplace: Path, monkeyp
     blocks = [block for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == "python"]
     if not blocks:
         pytest.skip("no Python on this page")
+    skip_without_words(page, workplace)
     monkeypatch.chdir(workplace)
     exec("\n".join(blocks), {})
 

@@ -13,6 +13,8 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
     "embed-multi": ("embed_multi", "Embed many texts into COLLECTION; only what is new or changed is embedded."),
     "similar": ("similar", "Find the items of COLLECTION nearest to a text, or to the item with this ID."),
     "related": ("related", "Find the items of COLLECTION nearest to the one with this ID, or save those of every item."),
+    "duplicates": ("duplicates", "List groups of near-duplicates in COLLECTION, the largest first. Nothing is deleted."),
+    "outliers": ("duplicates", "List the items of COLLECTION least like their nearest neighbours, the most alone first."),
     "search": ("search", "Search COLLECTION by meaning, by words, or by both, with filters."),
     "similarity": ("similarity", "Cosine similarity of each further text to the first one of TEXTS."),
     "get": ("items", "Print items of COLLECTION as lines of JSON: id, content, metadata."),
@@ -30,6 +32,7 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
         "Give COLLECTION another model: every text is embedded anew, the old vectors serve until all are there.",
     ),
     "eval": ("eval", "Measure how well modes and models answer judged questions."),
+    "words": ("words", "Ask a file of word vectors (word2vec, GloVe, fastText), train one, or see a text's tokens in context."),
     "check": ("upkeep", "Check a database: integrity, orphans, stale rows, bad vectors."),
     "backup": ("upkeep", "Copy the database to TARGET, which must not exist, while other programs may go on using it."),
     "demo": (

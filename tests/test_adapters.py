@@ -113,6 +113,9 @@ class Odd(Adapted):
 @pytest.mark.parametrize(("answer", "kind", "word"), [
     (RuntimeError("boom"), "ProviderError", "boom"),
     (ValueError("Did not find openai_api_key, set OPENAI_API_KEY"), "MissingKey", "wants a key"),
+    (ValueError("401 Client Error: Invalid token"), "MissingKey", "wants a key"),
+    (ValueError("This model's maximum context length is 8192 tokens"), "ProviderError", "8192 tokens"),
+    (OSError("Can't instantiate a processor, a tokenizer or a feature extractor"), "ProviderError", "a tokenizer"),
     (ModuleNotFoundError("No module named 'boto3'", name="boto3"), "MissingExtra", "pip install boto3"),
     (ImportError("Please install it with `pip install some-sdk`."), "MissingExtra", "pip install some-sdk"),
     ([[1.0, 2.0], [1.0]], "BadReply", "one length"),
@@ -473,6 +476,45 @@ def test_another_packages_embedder_is_found_by_its_entry_point(home: Path, tmp_p
     assert json.loads(done.stdout) == [16, "FakeEmbedder", "CachedEmbedder"]
     with pytest.raises(ModelNotFound, match="no kind of model is called 'theirs:'"):
         load_embedder("theirs:8")
+
+
+@pytest.mark.parametrize(("code", "said"), [
+    ("from json import nothing_of_that_name", "nothing_of_that_name"),
+    ("class Other: pass", "no attribute 'Theirs'"),
+    ("raise OSError('libtheirs.so: cannot open shared object file')", "libtheirs.so"),
+    ("import package_that_is_nowhere", "pip install package_that_is_nowhere"),
+])  # fmt: skip
+def test_a_package_that_cannot_be_imported_is_named_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    (tmp_path / "their_broken_package.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "their_broken_package", raising=False)
+    with pytest.raises(ConfigError, match=said) as caught:
+        registry.load("their_broken_package:Theirs")
+    assert "pip install" in str(caught.value)
+
+
+def test_a_prefix_without_a_model_is_no_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tokenizers")
+    monkeypatch.chdir(tiny.folder(tmp_path / "model"))
+    for prefix in ("st:", "static:", "local:", "fake:"):
+        with pytest.raises(ModelNotFound):
+            load_embedder(prefix)
+
+
+@pytest.mark.heavy
+def test_code_that_a_model_brings_is_not_run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sentence_transformers")
+    monkeypatch.chdir(tmp_path)
+    folder = tiny.folder(tmp_path / "model")
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["type"] = "theirs.Module"
+    tiny.write(folder, "modules.json", modules)
+    (folder / "theirs.py").write_text("import pathlib; pathlib.Path('run').touch()\nclass Module: pass\n")
+    with pytest.raises(ConfigError, match=r"code of its own.*trust_remote_code = true under \[st\."):
+        load_embedder(f"st:{folder}")
+    assert not (tmp_path / "run").exists()
 
 
 def test_every_prefix_of_the_registry_has_a_class_and_a_kind() -> None:

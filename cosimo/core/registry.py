@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import config
-from .errors import MissingExtra, ModelNotFound, StoreError
+from .errors import ConfigError, MissingExtra, ModelNotFound, StoreError
 
 EMBEDDERS = {  # prefix of a model's name → class, called with the rest of the name
     "local": "cosimo.embedders.local:LocalEmbedder",
@@ -67,19 +67,36 @@ HUB_OWNER = "sentence-transformers"  # whose models the world writes without an 
 
 
 def load(target: str) -> Any:
-    """The object behind `module:name`; a missing package names the pip line that brings it."""
+    """The object behind `module:name`.
+
+    Raises
+    ------
+    MissingExtra : a package that is not installed; it names the pip line that brings it
+    ConfigError : a package that is installed and cannot be imported
+    """
     module, _, name = target.partition(":")
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise missing(error.name or module) from error
+    except (
+        ImportError,
+        AttributeError,
+        OSError,
+    ) as error:  # of another version than it wants, or without a library of the system
+        said = " ".join(str(error).split())[:200]
+        root = module.partition(".")[0]
+        raise ConfigError(f"{root} cannot be used as it is installed ({said}); run: {_line(root)} --upgrade") from error
 
 
 def missing(package: str) -> MissingExtra:
     """The error for a package that is not installed."""
     root = package.partition(".")[0]
-    line = f"pip install 'cosimo[{EXTRAS[root]}]'" if root in EXTRAS else f"pip install {root}"
-    return MissingExtra(f"this needs the package {root}; run: {line}")
+    return MissingExtra(f"this needs the package {root}; run: {_line(root)}")
+
+
+def _line(root: str) -> str:
+    return f"pip install 'cosimo[{EXTRAS[root]}]'" if root in EXTRAS else f"pip install {root}"
 
 
 def canonical(name: str) -> str:

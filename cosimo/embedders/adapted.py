@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from ..core.types import Content, Role, Vectors
 
 PROBE = "length"
-_KEY = re.compile(r"api[ _-]?key|token|credential|unauthori[sz]ed|authenticat|log ?in", re.IGNORECASE)
+_KEY = re.compile(  # not every token: texts are made of tokens, and tokenizers take them apart
+    r"api[ _-]?key|(api|access|auth|hub|hf|bearer|security|session)[ _-]token|(invalid|missing|expired|no) token"
+    r"|token\W+(is )?(missing|invalid|expired|required)|credential|unauthori[sz]ed|authenticat|\blog ?in\b",
+    re.IGNORECASE,
+)
 _KNOWN = ("dim", "max_tokens", "prompts", "languages", "price")
 
 
@@ -115,15 +119,10 @@ class Adapted:
 
     def _prepared(self, contents: Sequence[Content], role: Role) -> list[Content]:
         prompt = self._facts.prompts.get(role, "")
-        found: list[Content] = []
-        for position, content in enumerate(contents):
-            kind = "text" if isinstance(content, str) else "image"
-            if kind not in self.modalities or not isinstance(content, str | bytes):
-                reads = " and ".join(self.modalities)
-                raise DataError(f"{self._name} reads {reads}, and content {position} is {type(content).__name__}")
-            text = whole(content) if isinstance(content, str) else content
-            found.append(prompt + text if isinstance(text, str) and not text.startswith(prompt) else text)
-        return found
+        return [
+            prompt + content if isinstance(content, str) and not content.startswith(prompt) else content
+            for content in readable(contents, self._name, self.modalities)
+        ]
 
     def _asked(self, contents: Sequence[Content], role: Role) -> tuple[Vectors, int | None]:
         """What the package gives, checked."""
@@ -194,6 +193,20 @@ def facts_of(row: Mapping[str, Any], adapter: str, name: str) -> Facts:
         where = f"{config.providers_path()}: [{adapter}.{name}]"
         raise ConfigError(f"{where}: dim and max_tokens are numbers, prompts a table of query and document; correct it")
     return facts
+
+
+def readable(contents: Sequence[Content], name: str, modalities: Sequence[str]) -> list[Content]:
+    """The contents as a model can read them.
+
+    Raises
+    ------
+    DataError : one of a kind that it does not read
+    """
+    for position, content in enumerate(contents):
+        kind = "text" if isinstance(content, str) else "image"
+        if kind not in modalities or not isinstance(content, str | bytes):
+            raise DataError(f"{name} reads {' and '.join(modalities)}, and content {position} is {type(content).__name__}")
+    return [whole(content) if isinstance(content, str) else content for content in contents]
 
 
 def whole(text: str) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..core.types import Content, Role
 
 _PACKAGES = re.compile(r"langchain(_[a-z0-9]+)*|[a-z0-9]+_langchain")  # databricks_langchain is one
+_KEY = re.compile(r"[A-Za-z0-9_-]+")  # of TOML, as it is written without quotes
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 
 
@@ -57,7 +58,7 @@ class LangChainEmbedder(Adapted):
 
 def _class(path: Any, *, allowed: bool, name: str) -> Any:
     """The class behind `package.Class`, looked at before it is built."""
-    where = f"[langchain.{name}]" if _PATH.fullmatch(name) is None else "[langchain.NAME]"
+    where = f"[langchain.{name}]" if _KEY.fullmatch(name) else "[langchain.NAME]"
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise ModelNotFound(
             f"'langchain:{name}' is neither package.Class nor a table {where} with a class in {config.providers_path()}"

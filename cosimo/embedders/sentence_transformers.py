@@ -17,7 +17,7 @@ from ..core.errors import ConfigError, DataError, ModelNotFound
 from ..core.registry import canonical, load
 from ..core.types import Embedded, ModelSpec
 from . import catalog, recipe, weights
-from .adapted import table, translated, whole
+from .adapted import readable, table, translated, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +47,10 @@ class SentenceTransformersEmbedder:
     modalities: tuple[str, ...]
 
     def __init__(self, name: str, *, precision: str | None = None) -> None:
+        if not name:  # which would be the present folder
+            raise ModelNotFound(
+                "st: is not followed by a model; write a hub id or a folder, as in st:sentence-transformers/gtr-t5-base"
+            )
         if precision not in (None, "auto", *PRECISIONS):
             raise ConfigError(f"sentence-transformers does not compute in {precision}; choose one of {', '.join(PRECISIONS)}")
         chosen = precision or config.precision()  # int8, which the environment may ask for, is our own runtime's
@@ -89,7 +93,8 @@ class SentenceTransformersEmbedder:
         """
         import numpy as np
 
-        order = list(dict.fromkeys(self._checked(contents)))
+        given = readable(contents, self._name, self.modalities)
+        order = list(dict.fromkeys(given))
         images = [place for place, content in enumerate(order) if isinstance(content, bytes)]
         texts = [place for place, content in enumerate(order) if isinstance(content, str)]
         vectors = np.empty((len(order), self.spec.dim), np.float32)
@@ -102,7 +107,7 @@ class SentenceTransformersEmbedder:
         sizes = dict(zip(texts, self.count_tokens([prompt + text for text in plain]), strict=True))
         window = self._window or max(sizes.values(), default=0)
         place = {content: number for number, content in enumerate(order)}
-        rows = np.fromiter((place[content] for content in self._checked(contents)), np.int64, len(contents))
+        rows = np.fromiter((place[content] for content in given), np.int64, len(given))
         cut = [position for position, row in enumerate(rows) if sizes.get(int(row), 0) > window]
         return Embedded(vectors[rows], sum(min(size, window) for size in sizes.values()), cut)
 
@@ -119,20 +124,9 @@ class SentenceTransformersEmbedder:
     def _encoded(self, inputs: Sequence[Any], role: Role, prompt: str) -> Vectors:
         encode = getattr(self._model, f"encode_{role}", self._model.encode)
         with translated(self._name):
-            found: Vectors = encode(
-                list(inputs), prompt=prompt, batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True
-            )
-            return found.float().cpu().numpy()  # type: ignore[attr-defined, no-any-return]
-
-    def _checked(self, contents: Sequence[Content]) -> list[Content]:
-        found: list[Content] = []
-        for position, content in enumerate(contents):
-            kind = "text" if isinstance(content, str) else "image"
-            if kind not in self.modalities or not isinstance(content, str | bytes):
-                reads = " and ".join(self.modalities)
-                raise DataError(f"{self._name} reads {reads}, and content {position} is {type(content).__name__}")
-            found.append(whole(content) if isinstance(content, str) else content)
-        return found
+            found = encode(list(inputs), prompt=prompt, batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True)
+            vectors: Vectors = found.float().cpu().numpy()
+        return vectors
 
     @cached_property
     def _dim(self) -> int:

@@ -52,9 +52,9 @@ def whole(store: Store, collection: str, *, filter: Filter | None = None, prefix
         change = store.changes(collection, whole=True)
         numbers, total = documents_of(change.numbers), store.count(collection)
         wanted = np.argsort(numbers, kind="stable")
-        for allowed in _allowed(store, collection, filter, prefix):
-            wanted = wanted[np.isin(numbers[wanted], allowed)]
-            total = len(allowed)
+        allowed = numbers_among(store, collection, filter=filter, prefix=prefix)
+        if allowed is not None:
+            wanted, total = wanted[np.isin(numbers[wanted], allowed)], len(allowed)
         wanted = wanted[change.vectors[wanted].any(axis=1)]
         numbers = numbers[wanted]
         named = store.ids_of(collection, numbers.tolist())
@@ -63,11 +63,15 @@ def whole(store: Store, collection: str, *, filter: Filter | None = None, prefix
     return Whole([named[number] for number in numbers.tolist()], numbers, vectors, change.version, total - len(numbers))
 
 
-def _allowed(store: Store, collection: str, filter: Filter | None, prefix: str) -> Iterator[Numbers]:
-    if prefix:
-        yield store.numbers_with_prefix(collection, prefix)
-    if filter is not None:
-        yield store.numbers_that_pass(collection, filter)
+def numbers_among(store: Store, collection: str, *, filter: Filter | None = None, prefix: str = "") -> Numbers | None:
+    """(m,) ascending: row numbers of the items that pass a filter and a prefix; None where neither is given."""
+    import numpy as np
+
+    passing = store.numbers_that_pass(collection, filter) if filter is not None else None
+    if not prefix:
+        return passing
+    beginning = store.numbers_with_prefix(collection, prefix)
+    return beginning if passing is None else np.intersect1d(passing, beginning)
 
 
 def rows(store: Store, collection: str, numbers: Sequence[int]) -> Iterator[Row]:

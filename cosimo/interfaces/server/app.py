@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import asynccontextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ... import __version__
 from ...core.errors import Error
-from . import collections, embeddings, rerank, status, words
+from . import collections, embeddings, rerank, status, understanding, words
+from .bodies import Problem
 from .guard import Guard, caught
 from .replies import Json, of_error, problem, unknown
 from .requests import Route
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
     from .guard import App
     from .settings import Settings
 
+_KIND = re.compile(r"(str|bool|float|int|list|dict)(\[.*\])?")  # what FastAPI adds where a value may be of several
 ABOUT = "Embeddings as OpenAI's clients ask for them, reranking, and the collections of one database."
+
+
+# in place of FastAPI's own 422, which no route of ours answers with
+ERRORS: dict[int | str, dict[str, Any]] = {"default": {"model": Problem, "description": "An error, as OpenAI shapes it"}}
 
 
 class Application:
@@ -52,9 +59,11 @@ def _routes(served: Served) -> FastAPI:
     app.state.served = served
     hidden = _hidden(served)
     app.router.route_class = Route
-    for part in (embeddings, rerank, collections, words, status):
+    for part in (embeddings, rerank, collections, understanding, words, status):
         part.router.route_class = Route
-        app.include_router(part.router)
+        app.include_router(part.router, responses=ERRORS)
+    if served.settings.keys:
+        _with_keys(app)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
 
@@ -64,6 +73,20 @@ def _routes(served: Served) -> FastAPI:
     app.add_exception_handler(Error, refused)
     app.add_exception_handler(Exception, refused)
     return app
+
+
+def _with_keys(app: FastAPI) -> None:
+    """Have the document say that all but `/health` asks for a key."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = described()
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+        document["paths"]["/health"]["get"]["security"] = []
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _hidden(served: Served) -> str:
@@ -104,12 +127,15 @@ def _warm(served: Served) -> None:
 async def _invalid(_: Request, error: Any) -> Json:
     """A body that is not as a route has it: the first thing that is wrong with it."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "path", "query"))[:200] or None
+    parts = [str(part) for part in first["loc"][1:]]  # the first says that it is the body, or the path
+    while len(parts) > 1 and _KIND.fullmatch(parts[-1]):
+        parts.pop()
+    where = ".".join(parts)[:200] or None
     said = str(first.get("msg", "")).removeprefix("Value error, ")
     return problem(400, f"{where}: {said}" if where else f"the request cannot be read: {said}", param=where)
 
 
 async def _refused(request: Request, error: Any) -> Json:
     if error.status_code in (404, 405):
-        return unknown(request.method, request.url.path, error.status_code)
+        return unknown(request.method, request.url.path, error.status_code, error.headers)
     return problem(error.status_code, str(error.detail))

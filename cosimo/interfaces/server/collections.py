@@ -42,6 +42,8 @@ def _to_write(holds: Annotated[Served, Depends(_turn)]) -> Served:
     return holds
 
 
+Offset = Annotated[int, Query(ge=0, le=1 << 53)]  # a whole number in JavaScript too
+Limit = Annotated[int, Query(ge=1, le=MOST)]
 Reading = Annotated[Served, Depends(_turn)]
 Writing = Annotated[Served, Depends(_to_write)]
 router = APIRouter(tags=["Collections"])
@@ -69,7 +71,7 @@ def create(name: Name, holds: Writing, body: bodies.Create | None = None) -> Jso
 def info(name: Name, holds: Reading) -> Json:
     """What a collection is."""
     collection = holds.database.collection(name)
-    collection.fields()  # says which there are, where this one is not
+    collection.rows()  # says which there are, where this one is not; reads nothing yet
     return Json(_info(collection.info()))
 
 
@@ -106,8 +108,8 @@ def items(
     name: Name,
     holds: Reading,
     prefix: str = "",
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> Json:
     """Items in the order they came."""
     rows = holds.database.collection(name).rows(prefix=prefix)
@@ -146,7 +148,7 @@ def delete(name: Name, body: bodies.Ids, holds: Writing) -> Json:
 def search(name: Name, body: bodies.Search, holds: Reading) -> Json:
     """The best documents for a text, a vector or examples."""
     given = {field: getattr(body, field) for field in type(body).model_fields if field not in ("k", "rerank")}
-    hits = holds.database.collection(name).search(k=_most(body.k), rerank=_reranker(holds, body.rerank), **given)
+    hits = holds.database.collection(name).search(k=checked_most(body.k), rerank=_reranker(holds, body.rerank), **given)
     return Json({"hits": [_hit(hit) for hit in hits]})
 
 
@@ -154,14 +156,28 @@ def search(name: Name, body: bodies.Search, holds: Reading) -> Json:
 def search_all(body: bodies.SearchAll, holds: Reading) -> Json:
     """The best documents of several collections."""
     given = {field: getattr(body, field) for field in type(body).model_fields if field != "k"}
-    return Json({"hits": [_hit(hit) for hit in holds.database.search(k=_most(body.k), **given)]})
+    return Json({"hits": [_hit(hit) for hit in holds.database.search(k=checked_most(body.k), **given)]})
 
 
 @router.post("/v1/collections/{name}/related", response_model=bodies.Hits)
 def related(name: Name, body: bodies.Related, holds: Reading) -> Json:
     """The documents nearest to one that is stored."""
-    hits = holds.database.collection(name).related(body.id, _most(body.k), where=body.where, prefix=body.prefix)
+    hits = holds.database.collection(name).related(body.id, checked_most(body.k), where=body.where, prefix=body.prefix)
     return Json({"hits": [_hit(hit) for hit in hits]})
+
+
+@router.post("/v1/collections/{name}/relate", response_model=bodies.Lists)
+def relate(name: Name, holds: Writing, body: bodies.Relate | None = None) -> Json:
+    """Keep the documents nearest to each; only lists that a change touches are made anew."""
+    body = body or bodies.Relate()
+    return Json(asdict(holds.database.collection(name).relate(checked_most(body.k), full=body.full)))
+
+
+@router.get("/v1/collections/{name}/similarities", response_model=bodies.Pairs)
+def similarities(name: Name, holds: Reading, limit: Limit = 100, offset: Offset = 0) -> Json:
+    """The lists that `relate` keeps."""
+    pairs = islice(holds.database.collection(name).similarities(), offset, offset + limit)
+    return Json({"similarities": [pair._asdict() for pair in pairs]})
 
 
 @router.post("/v1/collections/{name}/facets", response_model=bodies.Values)
@@ -194,7 +210,8 @@ def _reranker(holds: Served, asked: str | bool | None) -> Reranker | None:
     return holds.reranker
 
 
-def _most(k: int) -> int:
+def checked_most(k: int) -> int:
+    """`k`, unless it is more than an answer holds."""
     if k > MOST:
         raise BadRequest(f"k is at most {MOST:,} here, not {k:,}", "k")
     return k

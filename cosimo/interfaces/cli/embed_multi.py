@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,7 @@ from ...core.config import database_path
 from . import options, output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ...collection.collection import Collection
     from ...collection.database import Database
@@ -171,21 +169,10 @@ def _add(collection: Collection, sources: Iterable[Source], given: dict[str, Any
             batch_size=given["batch_size"],
             sync=given["sync"],
             passages=False if given["no_passages"] else None,
-            progress=_progress("none" if given["quiet"] else given["progress"]),
+            progress=output.progress("none" if given["quiet"] else given["progress"]),
         )
         if not given["quiet"]:
             click.echo(_summary(collection, added, source), err=True)
-
-
-def _progress(kind: str) -> Callable[[Added], None] | None:
-    if kind == "bar":
-        return None
-
-    def report(done: Added) -> None:
-        if kind == "json":  # echo flushes, so a reader sees each line at once
-            click.echo(json.dumps({**asdict(done), "seconds": round(done.seconds, 3)}))
-
-    return report
 
 
 def _summary(collection: Collection, added: Added, source: Source) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 from . import options, output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ...collection.collection import Collection
     from ...core.types import Document, Problem
@@ -114,7 +113,7 @@ def _plan(collection: Collection, model: str, sources: _Sources) -> None:
 def _migrate(collection: Collection, model: str, sources: _Sources, given: dict[str, Any]) -> None:
     kind = "none" if given["quiet"] else given["progress"]
     migrated = collection.migrate(
-        model, sources, restart=given["restart"], batch_size=given["batch_size"], progress=_progress(kind)
+        model, sources, restart=given["restart"], batch_size=given["batch_size"], progress=output.progress(kind)
     )
     if not given["quiet"]:
         click.echo(_summary(collection.name, migrated), err=True)
@@ -125,17 +124,6 @@ def _migrate(collection: Collection, model: str, sources: _Sources, given: dict[
             f" cosimo related {name} --all --save -n {migrated.listed}",
             err=True,
         )
-
-
-def _progress(kind: str) -> Callable[[Migrated], None] | None:
-    if kind == "bar":
-        return None
-
-    def report(done: Migrated) -> None:
-        if kind == "json":  # echo flushes, so a reader sees each line at once
-            click.echo(json.dumps({**asdict(done), "seconds": round(done.seconds, 3)}))
-
-    return report
 
 
 def _summary(name: str, done: Migrated) -> str:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import unicodedata
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ import click
 from ...core.content import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 WIDTH = 100  # where the terminal does not tell
 
@@ -27,6 +28,18 @@ def line(record: Mapping[str, Any]) -> None:
     """One record as one line of JSON; text stays readable where stdout can hold it, bytes become base64."""
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()  # cp1252 in a pipe on Windows, for one
     click.echo(storable(json.dumps(record, ensure_ascii=not encoding.startswith("utf"), default=_jsonable)))
+
+
+def progress(kind: str) -> Callable[[Any], None] | None:
+    """What a verb calls after each commit, for --progress: a line of JSON, nothing, or None, with which it draws its bar."""
+    if kind == "bar":
+        return None
+
+    def report(done: Any) -> None:  # what was done so far, as a dataclass
+        if kind == "json":  # echo flushes, so a reader sees each line at once
+            click.echo(json.dumps({**asdict(done), "seconds": round(done.seconds, 3)}))
+
+    return report
 
 
 def records(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False) -> None:

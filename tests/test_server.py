@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import numpy as np
 import pytest
+import servers
 
 import cosimo
 from cosimo.core.errors import ConfigError, DataError
@@ -103,6 +105,7 @@ def test_models_are_listed_and_known_by_alias_or_left_out(server: Running) -> No
     ({"model": "gpt-7", "input": "x"}, 404, None), ({"model": 7, "input": "x"}, 400, "model"),
     ({"model": "\0", "input": "x"}, 404, None), ({"model": "", "input": "x"}, 404, None),
     ({"model": MODEL, "input": "x", "encoding_format": "int8"}, 400, "encoding_format"),
+    ({"model": MODEL, "input": "x", "encoding_format": {}}, 400, "encoding_format"),
     ({"model": MODEL, "input": "x", "input_type": "poem"}, 400, "input_type"),
     ({"model": MODEL, "input": "x", "dimensions": 32}, 400, "dimensions"),
     ({"model": MODEL, "input": "x", "dimensions": 0}, 400, "dimensions"),
@@ -335,6 +338,44 @@ def test_requests_in_flight_are_answered_when_the_server_stops() -> None:
             server.embed("too late")
 
 
+STOPPED = """
+import sys
+from pathlib import Path
+from cosimo.interfaces.server.run import serve
+from cosimo.interfaces.server.settings import Settings
+serve(Settings(models=(sys.argv[1],), database=Path(sys.argv[2]), port=0, stopping=1.0))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM that a program can answer to")
+def test_a_model_that_is_silent_keeps_no_server_from_ending(tmp_path: Path) -> None:
+    def silent(asked: servers.Asked) -> servers.Answer:
+        upstream.closing.wait(30)
+        return servers.Answer(500)
+
+    with servers.running(servers.Server(silent)) as upstream, ThreadPoolExecutor(2) as pool:
+        program = subprocess.Popen(
+            [sys.executable, "-c", STOPPED, f"{upstream.address}/v1#fake@32", str(tmp_path / "notes.db")],
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert program.stderr is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+(?=/v1 )", program.stderr.readline())
+        assert address is not None
+        bodies = ("embeddings", {"input": "a"}), ("collections/c/add", {"documents": [{"id": "1", "content": "b"}]})
+        with httpx2.Client(base_url=f"{address[0]}/v1/", timeout=20, trust_env=False) as client:
+            replies = [pool.submit(client.post, path, json=body) for path, body in bodies]
+            while len(upstream.asked) < 2:
+                time.sleep(0.01)
+            started = time.monotonic()
+            program.terminate()
+            assert "stopped" in refused(replies[0].result(), 503)  # no thread has to be waited for
+            with suppress(httpx2.TransportError):
+                refused(replies[1].result(), 503)
+        assert program.wait(20) == 0
+        assert time.monotonic() - started < 12
+        assert "Traceback" not in program.stderr.read()
+
+
 # -- who may ask
 
 
@@ -414,6 +455,11 @@ def test_without_a_key_a_name_that_is_not_this_machines_is_refused(server: Runni
         assert server.client.get("/v1/models", headers={"Host": name}).status_code == 200
 
 
+@pytest.mark.parametrize("headers", [{"Host": "["}, {"Host": "[::1"}, {"Host": "127.0.0.1", "Origin": "http://["}])
+def test_a_host_or_origin_that_is_no_address_is_refused_in_the_shape(server: Running, headers: dict[str, str]) -> None:
+    refused(server.client.get("/v1/models", headers=headers), 403)
+
+
 # -- bad input
 
 
@@ -458,6 +504,15 @@ def test_a_head_without_end_is_cut_off(server: Running) -> None:
         endless.settimeout(10)
         endless.sendall(b"GET / HTTP/1.1\r\n" + (b"X-Header: " + b"x" * 1_000 + b"\r\n") * 100)
         assert b" 400 " in endless.recv(100)
+
+
+def test_what_is_not_http_is_refused_in_the_shape(server: Running) -> None:
+    for sent in (b"\x16\x03\x01\x02\x00", b"POST /v1/embeddings HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+            client.sendall(sent)
+            head, _, body = b"".join(iter(lambda client=client: client.recv(4096), b"")).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(body)["error"]["type"] == "invalid_request_error"
 
 
 def test_a_thousand_connections_that_never_finish_stop_nobody_and_are_closed() -> None:
@@ -512,6 +567,11 @@ def test_unknown_paths_and_methods_have_the_shape_too(server: Running) -> None:
     assert "/v1/nothing" in refused(server.client.get("/v1/nothing"), 404)
     refused(server.client.get("/v1/embeddings"), 405)
     refused(server.client.post("/v1/embeddings/", json={"input": "x"}), 404)
+    assert server.client.delete("/v1/embeddings").headers["allow"] == "POST"
+
+
+def test_health_is_told_to_who_asks_for_the_head_alone(server: Running) -> None:
+    assert server.client.head("/health").status_code == 200
 
 
 # -- what it says of itself
@@ -535,6 +595,15 @@ def test_the_document_describes_every_route(server: Running) -> None:
     for path in ("/v1/embeddings", "/v1/models", "/v1/rerank", "/v1/collections/{name}/search", "/health", "/metrics"):
         assert path in document["paths"]
     assert "input" in json.dumps(document["paths"]["/v1/embeddings"])
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert "422" not in operation["responses"]
+            assert "/Problem" in json.dumps(operation["responses"]["default"])
+    assert "security" not in document
+    with running(keys=(KEY,)) as guarded:
+        document = guarded.client.get("/openapi.json", headers={"Authorization": f"Bearer {KEY}"}).json()
+    assert document["components"]["securitySchemes"]["key"] == {"type": "http", "scheme": "bearer"}
+    assert (document["security"], document["paths"]["/health"]["get"]["security"]) == ([{"key": []}], [])
 
 
 def test_every_answer_has_a_number_for_the_log(server: Running) -> None:

@@ -103,6 +103,26 @@ def test_the_other_questions_have_pythons_answers(server: Running, tmp_path: Pat
     np.testing.assert_array_equal(server.client.get("/v1/collections/notes/vector/bread.md").json()["vector"], vector)
 
 
+def test_related_items_of_all_are_kept_and_read_by_pages(server: Running) -> None:
+    added(server)
+    assert "no related items saved" in refused(server.client.get("/v1/collections/notes/similarities"), 404)
+    made = server.post("/v1/collections/notes/relate", {"k": 2}).json()
+    assert (made["items"], made["k"], made["recomputed"], made["written"]) == (3, 2, 3, 6)
+    pairs = server.client.get("/v1/collections/notes/similarities").json()["similarities"]
+    assert [pair["id"] for pair in pairs] == [id for note in sorted(n["id"] for n in NOTES) for id in (note, note)]
+    assert pairs[0]["other_id"] == server.post("/v1/collections/notes/related", {"id": "bread.md"}).json()["hits"][0]["id"]
+    page = server.client.get("/v1/collections/notes/similarities", params={"limit": 2, "offset": 3})
+    assert page.json()["similarities"] == pairs[3:5]
+    refused(server.post("/v1/collections/nothing/relate", {}), 404)
+    refused(server.post("/v1/collections/notes/relate", {"k": 0}), 400)
+
+
+def test_an_error_names_the_part_of_the_request_it_is_about(filled: Running) -> None:
+    refused(filled.post("/v1/collections/notes/search", {"query": ["a"]}), 400, param="query")
+    refused(filled.post("/v1/rerank", {"query": 5, "documents": ["a"]}), 400, param="query")
+    refused(filled.client.get("/v1/collections/notes/items?offset=99999999999999999999"), 400, param="offset")
+
+
 def test_arguments_are_those_of_python() -> None:
     from cosimo.collection.collection import Collection
     from cosimo.collection.database import Database
@@ -113,6 +133,7 @@ def test_arguments_are_those_of_python() -> None:
     assert set(bodies.Search.model_fields) == names(Collection.search)
     assert set(bodies.SearchAll.model_fields) == names(Database.search)
     assert set(bodies.Related.model_fields) == names(Collection.related)
+    assert set(bodies.Relate.model_fields) == names(Collection.relate)
     assert set(bodies.Facets.model_fields) == names(Collection.facets)
     assert set(bodies.AddVectors.model_fields) == names(Collection.add_vectors)
     assert set(bodies.Add.model_fields) - {"model"} == names(Collection.add) - {"batch_size", "progress"}

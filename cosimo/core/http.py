@@ -297,8 +297,11 @@ class Server:
 
 
 def is_local(address: str) -> bool:
-    """True for a server on this machine."""
-    host = urlsplit(address).hostname or ""
+    """True for a server on this machine; what is no address is nowhere."""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError:
+        return False
     return host in ("localhost", "::1") or host.endswith(".localhost") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 

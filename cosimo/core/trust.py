@@ -49,9 +49,9 @@ def _origin(model: str) -> str | None:
 
     try:
         parts = urlsplit(model)
-        if is_local(model) or not parts.hostname:
-            return None
     except ValueError:  # no address: whoever goes there says so
+        return None
+    if is_local(model) or not parts.hostname:
         return None
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 

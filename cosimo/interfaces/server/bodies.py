@@ -16,6 +16,21 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class What(BaseModel):
+    """What is wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Problem(BaseModel):
+    """An error, as OpenAI shapes it."""
+
+    error: What
+
+
 class Item(Body):
     """One document."""
 
@@ -87,6 +102,13 @@ class Related(Filtered):
     id: str
     k: int = 10
     prefix: str = ""
+
+
+class Relate(Body):
+    """The arguments of `Collection.relate`."""
+
+    k: int = 10
+    full: bool = False
 
 
 class Search(Filtered):
@@ -177,6 +199,33 @@ class Items(BaseModel):
     """Documents as they are stored."""
 
     items: list[StoredItem]
+
+
+class Pair(BaseModel):
+    """How near one item is to another."""
+
+    id: str
+    other_id: str
+    score: float
+
+
+class Pairs(BaseModel):
+    """The kept lists: by id, the nearest first."""
+
+    similarities: list[Pair]
+
+
+class Lists(BaseModel):
+    """What bringing the lists up to date took."""
+
+    items: int
+    k: int
+    full: bool
+    changed: int
+    gone: int
+    recomputed: int
+    written: int
+    removed: int
 
 
 class Counted(BaseModel):

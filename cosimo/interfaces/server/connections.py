@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .replies import problem
+
 if TYPE_CHECKING:
     from .settings import Settings
 
@@ -91,6 +93,13 @@ class Connection(HttpToolsProtocol):
             self._bytes += len(data)
             if self._bytes > HEAD and not self.transport.is_closing():
                 self.send_400_response("The head of the request is too large.")
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP, refused as everything else is: uvicorn's own answer is a bare line."""
+        body = problem(400, msg, headers={"Connection": "close"})
+        head = b"".join(b"%s: %s\r\n" % pair for pair in body.raw_headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + bytes(body.body))
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """The head is whole."""

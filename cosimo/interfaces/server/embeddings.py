@@ -5,6 +5,7 @@ import time
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Literal
 
+import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
@@ -105,13 +106,13 @@ async def embeddings(request: Request) -> Json:
         raise BadRequest("the body must be a JSON object with `input` and `model`")
     model = holds.model(_text(body, "model"))
     texts = texts_of(body.get("input"), holds)
-    encoding = body.get("encoding_format") or "float"
+    encoding = "float" if body.get("encoding_format") is None else body["encoding_format"]
     if encoding not in ("float", "base64"):
         raise BadRequest(f"encoding_format must be float or base64, not {encoding!r}"[:200], "encoding_format")
     batcher, role = holds.batcher(model), role_of(body)
     length = body.get("dimensions")
     if length is not None:
-        await asyncio.to_thread(refuse_length, holds, model, batcher, length)
+        await anyio.to_thread.run_sync(refuse_length, holds, model, batcher, length)  # not asyncio's: a stop waits for those
     done = await answered(request, batcher, texts, role)
     vectors = done.vectors if length in (None, done.vectors.shape[1]) else normalised(done.vectors[:, :length])
     return Json(

@@ -43,6 +43,10 @@ class _Broken(Exception):
         self.reply = reply
 
 
+class _Unread(Exception):
+    """An answer that its client does not take."""
+
+
 class Guard:
     """An ASGI application around another one."""
 
@@ -68,12 +72,15 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), number]
-            async with asyncio.timeout(self._settings.reading):
-                await send(message)
+            try:
+                async with asyncio.timeout(self._settings.reading):
+                    await send(message)
+            except TimeoutError:
+                raise _Unread from None
 
         try:
             await self._answer(scope, receive, answer)
-        except TimeoutError:  # whoever does not read an answer gets no further one
+        except _Unread:  # gets no further one
             status = 499
         finally:
             self._metrics.request(_route(scope), status, time.monotonic() - started)
@@ -103,10 +110,10 @@ class Guard:
         """The answer to a request that nobody looks at any closer; None lets it through."""
         origin, host = headers.get(b"origin", b"").decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
         allowed = self._settings.cors
-        if origin and "*" not in allowed and origin not in allowed and urlsplit(origin).netloc != host:
+        if origin and "*" not in allowed and origin not in allowed and not (host and _named(origin) == host):
             return problem(403, f"pages of {origin[:100]} may not ask this server; allow them with --cors ORIGIN")
         if not self._keys:
-            name = urlsplit(f"//{host}").hostname or "" if "@" not in host else host
+            name = _named(f"//{host}").partition(":")[0].lower() if "@" not in host else host
             if host and not http.is_local(f"//{host}") and name != self._settings.host:
                 message = f"without a key this server is for this machine alone, and is not called {host[:100]}; set a key"
                 return problem(403, message)
@@ -171,9 +178,13 @@ def caught(app: App, hidden: str = "") -> App:
 
         try:
             await app(scope, receive, sent)
-        except TimeoutError:
+        except _Unread:
             raise
-        except Exception as error:
+        except asyncio.CancelledError:  # by a server that stops, and has waited for as long as it does
+            if not begun:
+                message = "the server was stopped before this was done; try again in a moment"
+                await problem(503, message, headers={"Retry-After": "1", "Connection": "close"})(scope, receive, sent)
+        except Exception as error:  # the last door: whatever it is, a client gets an answer of ours
             if scope["type"] != "http":
                 raise
             if not begun:
@@ -196,6 +207,14 @@ def _once(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return next_message
+
+
+def _named(address: str) -> str:
+    """Host and port of an address; nothing of what is none."""
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return ""
 
 
 def _busy() -> Json:

@@ -87,10 +87,10 @@ def of_error(error: Exception, hidden: str = "") -> Json:
     return problem(500, "something went wrong inside of the server; its log says what", code="internal_error")
 
 
-def unknown(method: str, path: str, status: int) -> Json:
-    """A path or a method that there is not."""
+def unknown(method: str, path: str, status: int, headers: Mapping[str, str] | None = None) -> Json:
+    """A path or a method that there is not; `headers` say which methods there are."""
     code = "unknown_url" if status == 404 else None
-    return problem(status, f"{HTTPStatus(status).phrase}: {method} {path}; see /openapi.json", code=code)
+    return problem(status, f"{HTTPStatus(status).phrase}: {method} {path}; see /openapi.json", code=code, headers=headers)
 
 
 def _later(error: errors.Error, status: int) -> dict[str, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import click
@@ -18,14 +20,30 @@ from .settings import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from .settings import Settings
 
 BACKLOG = 2048
 
 
+LAST = 5.0  # seconds for what is left when all have been answered or told that they will not be
+
+
 class Server(uvicorn.Server):
-    """uvicorn's, which ends by itself after a signal: a stop that was asked for is no failure."""
+    """uvicorn's, which ends by itself after a signal: a stop that was asked for is no failure.
+
+    Where a model on another server is silent, threads may wait for it for ten minutes, and Python for them: nobody is left who
+    would get their answer, so the program ends without. What was committed is in the file; the rest never was.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """After the first signal all may finish, after a second one nobody."""
+        seconds = LAST + (0.0 if self.should_exit else self.config.timeout_graceful_shutdown or 0.0)
+        super().handle_exit(sig, frame)
+        end = Timer(seconds, os._exit, [0])
+        end.daemon = True
+        end.start()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

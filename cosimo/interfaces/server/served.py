@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from ...collection.database import Database, load_embedder
 from ...collection.models import as_made
 from ...core import registry
 from ...core.errors import ModelNotFound, NotFound
+from ...embedders.rerank import load_reranker
 from .batching import GATHER, Batcher
 from .metrics import Metrics
 from .vocabulary import Vocabulary
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 REMOTE = 8  # requests to a provider at a time
+CLOSING = 2.0  # seconds: who wanted what is left was answered, or told that it will not come
 WARM = "warm " * 200  # more tokens than are computed without the engine, which takes a moment to load
 
 
@@ -37,6 +40,7 @@ class Served:
         self._lock = Lock()
         for name in settings.models:  # a misspelt name, or a model that is not here, ends it before anybody asks
             self.batcher(name).load()
+        self._reranker = load_reranker(settings.rerank) if settings.rerank else None  # one for all threads
 
     @property
     def default(self) -> str:
@@ -86,7 +90,7 @@ class Served:
         """All there are, by the model's name."""
         return dict(self._batchers)
 
-    @cached_property
+    @property
     def reranker(self) -> Reranker:
         """What reranks.
 
@@ -94,11 +98,9 @@ class Served:
         ------
         ModelNotFound : the server was started without
         """
-        if self.settings.rerank is None:
+        if self._reranker is None:
             raise ModelNotFound("no model that reranks is served here; start the server with --rerank MODEL")
-        from ...embedders.rerank import load_reranker
-
-        return load_reranker(self.settings.rerank)
+        return self._reranker
 
     @cached_property
     def database(self) -> Database:
@@ -121,9 +123,13 @@ class Served:
             self.batcher(self.default).embed([WARM])
 
     def close(self) -> None:
-        """Finish what waits, and close the database."""
-        for batcher in self.batchers.values():
-            batcher.close()
+        """Finish what waits, as far as that takes no longer than `CLOSING`, and close the database."""
+        closing = [Thread(target=batcher.close, daemon=True) for batcher in self.batchers.values()]
+        until = time.monotonic() + CLOSING
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join(max(until - time.monotonic(), 0.0))
         if "database" in self.__dict__:
             self.database.close()
 

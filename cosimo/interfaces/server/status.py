@@ -18,6 +18,7 @@ class Health(BaseModel):
     waiting: int
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", response_model=Health)
 async def health(request: Request) -> Json:
     """That the server answers, and how many texts wait."""

@@ -407,6 +407,17 @@ def test_a_file_in_the_place_of_another_is_opened_anew(notes: Path, tmp_path: Pa
     assert [hit["id"] for hit in nearest(connection, "notes", "owls")] == ["owls"]
 
 
+def test_whether_a_model_may_be_used_is_asked_once_a_connection(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    refuse = models.Permission.refuse
+    monkeypatch.setattr(models.Permission, "refuse", lambda self, name: (asked.append(name), refuse(self, name))[1])
+    connection.execute("create table t as values ('a'), ('b'), ('c')")
+    assert len(connection.execute("select embed('fake:8', column1) from t").fetchall()) == 3
+    assert asked == ["fake:8"]
+
+
 # -- connections
 
 

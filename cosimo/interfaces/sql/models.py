@@ -125,6 +125,9 @@ class Embed:
 
     def __init__(self, permission: Permission) -> None:
         self._permission = permission
+        self._known: dict[
+            str, Loaded
+        ] = {}  # by the names they were asked for: whether one may be used takes 0.3 ms to find out
 
     def __call__(self, model: object, text: object, role: object = "document") -> bytes | None:
         """The vector of a text; NULL for NULL. Numbers are embedded as they are written.
@@ -141,8 +144,6 @@ class Embed:
         if role not in ("document", "query"):
             raise DataError(f"no role is called {role!r}; known: document, query")
         content = text if isinstance(text, str | bytes) else str(text)
-        return (
-            shared()
-            .get(ALIASES.get(model, model), self._permission)
-            .vector(content, "query" if role == "query" else "document")
-        )
+        if model not in self._known:
+            self._known[model] = shared().get(ALIASES.get(model, model), self._permission)
+        return self._known[model].vector(content, "query" if role == "query" else "document")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +97,7 @@ def test_many_texts_go_out_in_several_requests() -> None:
     {"results": [{"index": n, "relevance_score": float("nan")} for n in (0, 1)]}, {"results": [{"index": n} for n in (0, 1)]},
     {"results": [{"index": n, "relevance_score": 1} for n in (1, 2)]}, {"results": [{"index": -n, "score": 1} for n in (0, 1)]},
     [{"index": "0", "score": 1}, {"index": "1", "score": 1}], {"results": [{"index": n, "score": True} for n in (0, 1)]},
+    {"results": [{"index": n, "score": 10**400} for n in (0, 1)]}, {"results": [{"index": n, "score": -1e39} for n in (0, 1)]},
 ])  # fmt: skip
 def test_replies_that_say_nothing_usable_are_refused(reply: Any) -> None:
     with pytest.raises(BadReply, match="gives"):
@@ -104,9 +107,45 @@ def test_replies_that_say_nothing_usable_are_refused(reply: Any) -> None:
 def test_a_server_that_says_no_is_quoted() -> None:
     with (
         running_with(lambda asked: Answer(401, {"error": {"message": "wrong key"}})) as server,
-        pytest.raises(Refused, match="wrong key"),
+        pytest.raises(MissingKey, match=r"wants a key.*wrong key.*cosimo keys set 127"),
     ):
         load_reranker(f"{server.address}/v1#judge").scores("q", ["a"])
+
+
+def test_a_text_that_is_refused_does_not_change_how_the_next_is_asked() -> None:
+    def strict(asked: Asked) -> Answer:
+        if asked.path != "/v1/rerank":
+            return Answer(404, {"error": "nothing here"})
+        if any(len(text) > 5 for text in asked.body["documents"]):
+            return Answer(400, {"error": "the document is too long"})
+        return Answer(200, {"results": scored(asked)})
+
+    with running_with(strict) as server:
+        reranker = load_reranker(f"{server.address}/v1#judge")
+        with pytest.raises(Refused, match="too long"):
+            reranker.scores("q", ["x" * 6])
+        assert reranker.scores("q", ["aa", "b"]).tolist() == [2, 1]
+
+
+def test_threads_that_find_out_together_how_to_ask_all_get_their_scores() -> None:
+    def tei(asked: Asked) -> Answer:
+        time.sleep(0.02)  # so that all have asked before the first is answered
+        if asked.path != "/rerank" or "texts" not in asked.body:
+            return Answer(404, {"error": "nothing here"})
+        if len(asked.body["texts"]) > 32:
+            return Answer(413, {"error": "batch size > maximum allowed batch size 32"})
+        return Answer(200, [{"index": n, "score": len(text)} for n, text in enumerate(asked.body["texts"])])
+
+    with running_with(tei) as server, ThreadPoolExecutor(8) as pool:
+        reranker = load_reranker(f"{server.address}/v1#judge")
+        found = list(pool.map(lambda n: reranker.scores("q", ["x" * n] * 40).tolist(), range(1, 9)))
+    assert found == [[n] * 40 for n in range(1, 9)]
+
+
+def test_half_a_character_is_replaced() -> None:
+    with running_with(lambda asked: Answer(200, {"results": scored(asked)})) as server:
+        load_reranker(f"{server.address}/v1#judge").scores("q\udcff", ["a\ud800"])
+    assert (server.asked[0].body["query"], server.asked[0].body["documents"]) == ("q\ufffd", ["a\ufffd"])
 
 
 def test_a_providers_key_goes_with_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +156,7 @@ def test_a_providers_key_goes_with_it(home: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("JINA_API_KEY", "the-key")
     reranker = load_reranker("jina:jina-reranker-v2-base-multilingual")
     assert isinstance(reranker, HTTPReranker)
-    assert reranker._ways == [("/v1/rerank", "documents")]
+    assert reranker._ways == (("/v1/rerank", "documents"),)
     assert reranker._server._headers["Authorization"] == "Bearer the-key"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -70,11 +71,11 @@ class HTTPEmbedder:
 
     def __init__(self, name: str, *, patience: Patience | None = None) -> None:
         self._endpoint = endpoint = resolve(name)
-        self._secret = _key(endpoint)
+        self._secret = secret_of(endpoint)
         self._most = min(endpoint.provider.items, COMFORTABLE)
         self._concurrent = config.http_concurrency() or CONCURRENT
         self._server = Server(
-            endpoint.origin, headers=_headers(endpoint, self._secret), secret=self._secret, patience=patience,
+            endpoint.origin, headers=headers_of(endpoint, self._secret), secret=self._secret, patience=patience,
             concurrent=self._concurrent, hopeless=wire.hopeless,
         )  # fmt: skip
         self._paths = endpoint.paths
@@ -175,7 +176,7 @@ class HTTPEmbedder:
             answer = self._ask([call.texts[place] for place in places], call.role, stop)
         except Refused as refused:
             if not wire.too_much(refused):
-                raise self._explained(refused) from refused
+                raise explained(refused, self._endpoint, self._secret, self._paths[-1]) from refused
             if len(places) == 1:
                 return self._shortened(call, places[0], stop, refused)
             half = (len(places) + 1) // 2
@@ -203,7 +204,7 @@ class HTTPEmbedder:
                 answer = self._ask([text[:keep]], call.role, stop)
             except Refused as again:
                 if not wire.too_much(again):
-                    raise self._explained(again) from again
+                    raise explained(again, self._endpoint, self._secret, self._paths[-1]) from again
                 refused = again
             else:
                 return _Got([place], answer.vectors, answer.tokens or call.window, [place])
@@ -229,7 +230,8 @@ class HTTPEmbedder:
     def _post(self, body: dict[str, Any], count: int, stop: Event | None) -> Any:
         """The reply of the first of the addresses that is there."""
         most = (1 << 20) + 32 * count * (self._dim or 16_384)  # a number is at most 25 characters, a comma and a blank
-        for left, path in enumerate(self._paths, 1 - len(self._paths)):
+        paths = self._paths  # another thread may find out meanwhile which it is
+        for left, path in enumerate(paths, 1 - len(paths)):
             try:
                 reply = self._server.post(path, body, most=most, stop=stop)
             except Refused as refused:
@@ -240,30 +242,13 @@ class HTTPEmbedder:
             return reply
         raise AssertionError("no address")  # `paths` is never empty
 
-    def _explained(self, refused: Refused) -> Exception:
-        """A refusal as the error that says what to do."""
-        endpoint, host = self._endpoint, self._server.name
-        said = f" ({refused.said})" if refused.said else ""
-        setting = f"cosimo keys set {endpoint.key_name}"
-        if refused.status == 401 or (refused.status == 403 and "key" in refused.said.lower()):
-            what = "refuses the key" if self._secret else "wants a key, and none is set"
-            return MissingKey(f"{host} {what}{said}; run: {setting}")
-        if wire.no_quota(refused):
-            return RateLimited(f"the account's quota at {host} is used up{said}; look at your plan there")
-        if wire.no_model(refused):
-            return ModelNotFound(f"{host} has no model '{endpoint.model}'{said}; look up its name there")
-        if refused.status in (404, 405):
-            where = f"{endpoint.origin}{self._paths[-1]}"
-            return ConfigError(f"there is nothing at {where} ({refused.status}); check the address, which often ends in /v1")
-        return refused
-
     # -- what is learnt of the model
 
     def _probe(self) -> None:
         try:
             self._ask([PROBE], "document")
         except Refused as refused:
-            raise self._explained(refused) from refused
+            raise explained(refused, self._endpoint, self._secret, self._paths[-1]) from refused
 
     def _learn(self, vectors: Vectors) -> None:
         """Remember the length of the first vectors, hold all others against it, and note whether they are of unit length."""
@@ -320,7 +305,13 @@ class HTTPEmbedder:
         return texts
 
 
-def _key(endpoint: Endpoint) -> str | None:
+def secret_of(endpoint: Endpoint) -> str | None:
+    """The key that a server wants, from the environment or the file; None where it may want none.
+
+    Raises
+    ------
+    MissingKey : it wants one, and none is set
+    """
     provider = endpoint.provider
     found = keys.find(endpoint.key_name, provider.key)
     if found is None and provider.needs_key:
@@ -329,11 +320,29 @@ def _key(endpoint: Endpoint) -> str | None:
     return found
 
 
-def _headers(endpoint: Endpoint, secret: str | None) -> dict[str, str]:
+def headers_of(endpoint: Endpoint, secret: str | None) -> dict[str, str]:
+    """What carries the key in a request."""
     if secret is None:
         return {}
     header = endpoint.provider.header
     return {header: secret} if header else {"Authorization": f"Bearer {secret}"}
+
+
+def explained(refused: Refused, endpoint: Endpoint, secret: str | None, path: str) -> Exception:
+    """A refusal as the error that says what to do."""
+    host = urlsplit(endpoint.origin).netloc
+    said = f" ({refused.said})" if refused.said else ""
+    if refused.status == 401 or (refused.status == 403 and "key" in refused.said.lower()):
+        what = "refuses the key" if secret else "wants a key, and none is set"
+        return MissingKey(f"{host} {what}{said}; run: cosimo keys set {endpoint.key_name}")
+    if wire.no_quota(refused):
+        return RateLimited(f"the account's quota at {host} is used up{said}; look at your plan there")
+    if wire.no_model(refused):
+        return ModelNotFound(f"{host} has no model '{endpoint.model}'{said}; look up its name there")
+    if refused.status in (404, 405):
+        where = f"{endpoint.origin}{path}"
+        return ConfigError(f"there is nothing at {where} ({refused.status}); check the address, which often ends in /v1")
+    return refused
 
 
 def _joined(first: _Got, second: _Got) -> _Got:

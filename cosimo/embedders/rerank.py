@@ -7,7 +7,6 @@ what they mean beyond that differs: a probability here, a logit there.
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import config, registry
+from ..core.content import storable
 from ..core.errors import BadReply, ConfigError, Error, ModelNotFound, Refused
 from ..core.http import Server
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ITEMS = 100  # texts of a request; Cohere takes 1,000, but a reply has to come in time
 TEI_ITEMS = 32  # as TEI is set up
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def load_reranker(name: str) -> Reranker:
@@ -111,39 +112,48 @@ class HTTPReranker:
     """
 
     def __init__(self, name: str) -> None:
-        from .http import _headers, _key
+        from .http import headers_of, secret_of
         from .providers import resolve
+        from .wire import hopeless
 
         self.name = name
         self._endpoint = endpoint = resolve(name)
-        secret = _key(endpoint)
-        self._server = Server(endpoint.origin, headers=_headers(endpoint, secret), secret=secret)
-        self._ways = list(self._known_ways())
+        self._secret = secret = secret_of(endpoint)
+        self._server = Server(endpoint.origin, headers=headers_of(endpoint, secret), secret=secret, hopeless=hopeless)
+        self._ways = tuple(self._known_ways())
 
     def scores(self, query: str, texts: Sequence[str]) -> Scores:
         """(n,) float32, in the order asked.
 
         Raises
         ------
-        Refused, RateLimited, Timeout, BadReply, ProviderError : what the server did
+        MissingKey, ModelNotFound, RateLimited, Timeout, BadReply, ProviderError : what the server did, in one sentence
         """
+        query, clean = storable(query), [storable(text) for text in texts]
         found: list[float] = []
-        while len(found) < len(texts):
-            part = texts[len(found) : len(found) + (TEI_ITEMS if self._ways[0][1] == "texts" else ITEMS)]
-            found += read(self._ask(query, part), len(part), self._server.name)
+        while len(found) < len(clean):
+            found += self._some(query, clean[len(found) :])
         return np.array(found, np.float32)
 
-    def _ask(self, query: str, texts: Sequence[str]) -> Any:
-        """The reply to the first way of asking that the server understands; it is kept to from then on."""
-        while True:
-            path, field = self._ways[0]
-            body = {"model": self._endpoint.model, "query": query, field: list(texts)}
+    def _some(self, query: str, texts: Sequence[str]) -> list[float]:
+        """The scores of the first texts, by the first way of asking that the server takes; it is kept to from then on."""
+        from .http import explained
+
+        told: Refused | None = None
+        for path, field in self._ways:
+            some = texts[: TEI_ITEMS if field == "texts" else ITEMS]
             try:
-                return self._server.post(path, body)
+                reply = self._server.post(path, {"model": self._endpoint.model, "query": query, field: list(some)})
             except Refused as refused:
-                if len(self._ways) == 1 or refused.status not in (400, 404, 405, 422):
-                    raise
-                self._ways.pop(0)
+                if told is None or told.status in (404, 405):  # that there is nothing is the least that can be said
+                    told = refused
+                if refused.status not in (400, 404, 405, 422):
+                    break
+            else:
+                self._ways = ((path, field),)  # in one step: threads share it
+                return read(reply, len(some), self._server.name)
+        assert told is not None  # there is a way at least
+        raise explained(told, self._endpoint, self._secret, self._ways[0][0]) from told
 
     def _known_ways(self) -> Iterator[tuple[str, str]]:
         """(path, name of the texts), in the order in which they are tried."""
@@ -189,7 +199,7 @@ def read(reply: Any, count: int, server: str) -> list[float]:
         )
         if type(place) is not int or not 0 <= place < count or place in found:
             raise BadReply(f"{server} gives a score for a text that was not sent, or two for one")
-        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= LARGEST:
             raise BadReply(f"{server} gives a score that is no number")
         found[place] = float(score)
     if len(found) != count:

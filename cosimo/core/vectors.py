@@ -125,7 +125,9 @@ def top_k(scores: Scores, k: int) -> NDArray[np.int64]:
     missing = np.isnan(scores)
     if len(scores) <= FEW and not missing.any():
         return np.argsort(-scores, kind="stable")[: max(k, 0)].astype(np.int64)
-    scores = np.where(missing, -np.inf, scores)
+    if missing.any():
+        there = np.flatnonzero(~missing)
+        return there[top_k(scores[there], k)]
     k = min(k, len(scores))
     if k <= 0:
         return np.empty(0, np.int64)

@@ -234,8 +234,8 @@ def _variants(word: str) -> Iterator[str]:
     yield word
     lower = word.lower()
     yield from (lower, word.capitalize(), word.title(), word.upper())
-    if " " in word or "_" in word or "-" in word:
-        parts = lower.replace("-", " ").replace("_", " ").split()
+    parts = lower.replace("-", " ").replace("_", " ").split()
+    if len(parts) > 1 and not word.endswith(("-", "_")):
         for joint in ("_", "-", " "):
             joined = joint.join(parts)
             yield from (joint.join(word.replace("_", " ").split()), joined, joined.title())

@@ -104,9 +104,11 @@ def _tokens(text: str, known: Callable[[str], bool]) -> Iterator[_Token]:
 def _length_of_word(run: str, known: Callable[[str], bool]) -> int:
     """How much of what stands together is the first word: the longest beginning that is known and ends at a sign or the end."""
     ends, length = [], 0
-    for number, piece in enumerate(_SPLIT.split(run)[: 2 * JOINED + 1]):
+    pieces = _SPLIT.split(run)[: 2 * JOINED + 1]  # words and signs in turn; nothing between two signs
+    for number, piece in enumerate(pieces):
         length += len(piece)
-        if piece and (number % 2 == 0 or length == len(run)):  # `C++` ends with its signs
+        signs_end = length == len(run) or pieces[number - 1] == ""  # `C++` ends with its signs
+        if piece and (number % 2 == 0 or signs_end):
             ends.append(length)
     for end in reversed(ends):
         if known(run[:end]):

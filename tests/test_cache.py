@@ -10,12 +10,15 @@ import sys
 import threading
 import time
 import uuid
+import warnings
 from dataclasses import replace
 from hashlib import sha1
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import servers
 from click.testing import CliRunner
 
 import cosimo
@@ -265,8 +268,12 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
         CachedEmbedder(FakeEmbedder("64"), CacheFile(path, LIMIT)).embed(["a"])
     assert path.read_bytes() == before
     path.write_text("not a database, but somebody's text")
-    with pytest.warns(CacheWarning):
-        CachedEmbedder(FakeEmbedder("64"), CacheFile(path, LIMIT)).embed(["a"])
+    cached = CachedEmbedder(FakeEmbedder("64"), CacheFile(path, LIMIT))
+    with pytest.warns(CacheWarning, match=r"not kept: .* is no cache of cosimo's; name another"):
+        cached.embed(["a"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cached.embed(["b"])
     assert path.read_text() == "not a database, but somebody's text"
 
 
@@ -421,6 +428,50 @@ def test_langchains_own_program_wrote_the_files_that_are_read(file: CacheFile, t
     assert np.allclose(got.vectors, vectors[::-1], atol=1e-6)
 
 
+def test_one_name_on_two_servers_is_two_models(home: Path, file: CacheFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def vector(address: str) -> Any:
+        monkeypatch.setenv("OLLAMA_HOST", address)
+        return load_embedder("ollama:fake@32", cache=mapping).embed(["a text"]).vectors
+
+    def negated(asked: servers.Asked) -> servers.Answer:
+        reply = other.answer(asked)
+        for item in reply.body.get("data", []):
+            item["embedding"] = [-number for number in servers.vectors_of(["a text"])[0].tolist()]
+        return reply
+
+    mapping: dict[str, bytes] = {}
+    other = servers.Server(negated)
+    with servers.running(servers.Server()) as one, servers.running(other):
+        assert np.allclose(vector(one.address), -vector(other.address))
+        asked = len(one.asked)
+        vector(one.address)
+        assert len(one.asked) <= asked + 2, "what a server says of its window is asked again, its vectors are not"
+
+
+def test_other_arguments_of_a_users_own_class_make_another_model(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = pytest.importorskip("langchain_core.embeddings").Embeddings
+
+    class Ours(base):  # type: ignore[misc, valid-type]
+        def __init__(self, turned: bool) -> None:
+            self.turned = turned
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            return [[0.0, 1.0] if self.turned else [1.0, 0.0] for _ in texts]
+
+        def embed_query(self, text: str) -> list[float]:
+            return self.embed_documents([text])[0]
+
+    monkeypatch.setitem(sys.modules, "our_package", SimpleNamespace(Ours=Ours))
+    (home / "config").mkdir(parents=True)
+    mapping: dict[str, bytes] = {}
+    for turned, vector in (("false", [1, 0]), ("true", [0, 1]), ("false", [1, 0])):
+        (home / "config" / "providers.toml").write_text(
+            f'[langchain.ours]\nclass = "our_package.Ours"\narguments = {{ turned = {turned} }}\ndim = 2\n'
+        )
+        assert load_embedder("langchain:ours", cache=mapping).embed(["a text"]).vectors.tolist() == [vector]
+    assert len(mapping) == 2
+
+
 # -- when there is one
 
 
@@ -461,7 +512,8 @@ def test_the_command_line_uses_describes_and_empties_the_users_cache(home: Path,
     info = json.loads(output("cache", "info", "--json"))
     assert info["models"][0]["model"] == "fake:64"
     assert info["rows"] == 1
-    assert "0 vectors removed" in output("cache", "prune", "--days", "3")
+    for days in ("3", "1e300", "inf", "nan"):
+        assert "0 vectors removed" in output("cache", "prune", "--days", days)
     assert "1 vectors removed" in output("cache", "clear", "-m", "fake:64")
     assert json.loads(output("cache", "info"))["rows"] == 0
     assert run.invoke(cli, ["cache", "prune", "--size", "x"]).exit_code != 0

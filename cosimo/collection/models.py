@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -45,7 +46,7 @@ def load_embedder(model: str, *, precision: str | None = None, cache: Cache = No
         from ..embedders.shortened import Shortened
 
         embedder = Shortened(embedder, dim)
-    return _cached(embedder, adapter, precision, cache)
+    return _cached(embedder, adapter, _decisive(embedder, adapter, rest, precision), cache)
 
 
 def as_made(embedder: Embedder, stored: Settings) -> Embedder:
@@ -78,8 +79,18 @@ def _loaded(adapter: str, rest: str, precision: str | None) -> Embedder:
     return embedder
 
 
-def _cached(embedder: Embedder, adapter: str, precision: str | None, cache: Cache) -> Embedder:
-    """The embedder with a cache around it, where there is to be one."""
+def _decisive(embedder: Embedder, adapter: str, rest: str, precision: str | None) -> str:
+    """What decides a vector beside the embedder's `spec`: its kind, its precision, whom it asks, its arguments."""
+    if adapter in registry.PRECISE:
+        return f"{adapter} {precision or config.precision()}"
+    asked = getattr(embedder, "asked", "")
+    if not asked and (row := config.own_providers().get(adapter, {}).get(rest)):  # a class of LangChain's, and its arguments
+        asked = json.dumps([row.get("class"), row.get("arguments")], sort_keys=True, default=str)
+    return f"{adapter} {asked}".rstrip()
+
+
+def _cached(embedder: Embedder, adapter: str, provider: str, cache: Cache) -> Embedder:
+    """The embedder with a cache around it, where there is to be one; `provider` is part of its keys."""
     if cache is None:
         wanted = config.cache_wanted()
         cache = adapter not in registry.LOCAL if wanted is None else wanted
@@ -89,9 +100,6 @@ def _cached(embedder: Embedder, adapter: str, precision: str | None, cache: Cach
         raise ConfigError(f"a cache is True, False, or a mapping of text to bytes, not {cache!r}")
     from ..embedders.cache import CachedEmbedder, user_cache
 
-    provider = adapter
-    if adapter in registry.PRECISE:
-        provider = f"{adapter} {precision or config.precision()}"
     if isinstance(cache, MutableMapping):
         return CachedEmbedder(embedder, cache, provider=provider)
     return CachedEmbedder(embedder, user_cache(), provider=provider, older=None if cache is True else cache)

@@ -30,6 +30,7 @@ PAGE = 512
 LEASE = 30.0  # seconds after which an unrenewed claim is free again
 STALE = 24  # hours after which a hit is noted: most hits write nothing
 WAIT = 20.0  # seconds to wait for another process's commit
+LONG = 1e6  # days
 KEPT = 0.9  # of the limit, after what was used longest ago has gone: so that it does not happen with every batch
 _MANY = 500  # keys of one question
 _SCHEMA = (
@@ -181,7 +182,8 @@ class CacheFile:
         with self._opened(writing=True) as file:
             gone = 0
             if days is not None:
-                gone += file.execute("DELETE FROM vectors WHERE used < ?", (_hour() - int(days * 24),))
+                hours = int(24 * max(0.0, min(LONG, days)))  # in this order, what is no number removes nothing
+                gone += file.execute("DELETE FROM vectors WHERE used < ?", (_hour() - hours,))
             gone += self._evict(file, self.limit if size is None else size)
             self._shrink(file)
         return gone
@@ -277,11 +279,12 @@ class CacheFile:
         """Rename a damaged file: everything in it can be computed again, but what it is, its owner shall be able to see."""
         try:
             self.close()
-            if self._is_ours():
-                self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
-                for ending in ("-wal", "-shm"):
-                    self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
-        except (OSError, StoreError) as other:
+            if not self._is_ours():
+                raise StoreError(f"{self.path} is no cache of cosimo's; name another file in COSIMO_CACHE_PATH") from error
+            self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
+            for ending in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+        except OSError as other:
             raise StoreError(f"{error}; it cannot be moved away either ({other})") from error
 
     def _is_ours(self) -> bool:

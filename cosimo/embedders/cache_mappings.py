@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import uuid
 import zlib
 from array import array
@@ -132,7 +133,7 @@ class LangChainFiles:
             raise ConfigError(f"there is no folder {self._path}; name the one that LocalFileStore was given")
 
     def find(self, texts: Sequence[str], dim: int) -> dict[str, bytes]:
-        """Text → `dim` float32 numbers, of those that are there; a file that is cut short, or of another length, is not."""
+        """Text → `dim` float32 numbers, of those that are there, whole, of that length and finite."""
         found = {}
         for text in texts:
             for name in _langchain_names(text):
@@ -141,7 +142,7 @@ class LangChainFiles:
                     vector = array("f", numbers)
                 except (OSError, ValueError, TypeError, OverflowError):
                     continue
-                if len(vector) == dim:
+                if len(vector) == dim and all(map(math.isfinite, vector)):
                     found[text] = _little(vector)
                     break
         return found

@@ -6,6 +6,7 @@ provider takes; where one is refused as too much, it is halved until the text is
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -110,6 +111,17 @@ class HTTPEmbedder:
                 price=facts.price if facts and facts.price is not None else 0.0 if local else None,
             )
         return self._spec
+
+    @property
+    def asked(self) -> str:
+        """What decides its vectors beside `spec`, for the keys of a cache: which server is asked, and in which words.
+
+        A name alone does not say: Azure's is the customer's own, and a variable or a user's file may name another server.
+        """
+        endpoint, provider = self._endpoint, self._endpoint.provider
+        path = endpoint.paths[0].partition("?")[0]  # a version of the interface is none of the model
+        about = [endpoint.origin, path, endpoint.model, dict(provider.extra), dict(provider.model_for), wire.roles_of(endpoint)]
+        return json.dumps(about, sort_keys=True, default=str)
 
     def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded:
         """Vectors (n, dim) float32 in the order asked; the same text twice is sent once.

@@ -13,7 +13,7 @@ from ..core.content import storable
 from ..core.errors import BadReply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..core.errors import Refused
     from ..core.types import Role, Vectors
@@ -50,15 +50,20 @@ class Shape(NamedTuple):
 
 def ask(endpoint: Endpoint, texts: Sequence[str], role: Role, *, packed: bool) -> dict[str, Any]:
     """The body of a request."""
-    provider, facts = endpoint.provider, endpoint.facts
+    provider = endpoint.provider
     clean = [storable(text) if text and not text.isspace() else BLANK for text in texts]
     body = SHAPES[provider.shape].ask(endpoint, clean, role)
     if packed:
         body |= provider.base64
     if endpoint.dim is not None and provider.dimensions:
         body[provider.dimensions] = endpoint.dim
-    roles = provider.roles if facts is None or facts.roles is None else facts.roles
-    return body | dict(roles.get(role, {})) | dict(provider.extra)
+    return body | dict(roles_of(endpoint).get(role, {})) | dict(provider.extra)
+
+
+def roles_of(endpoint: Endpoint) -> Mapping[str, Mapping[str, str]]:
+    """What is added to a request for each role: the model's own, else the provider's."""
+    facts = endpoint.facts
+    return endpoint.provider.roles if facts is None or facts.roles is None else facts.roles
 
 
 def read(endpoint: Endpoint, reply: Any, texts: Sequence[str], host: str) -> Answer:

@@ -36,6 +36,8 @@ class Rows(Protocol):
 
     def take(self, numbers: Numbers) -> Vectors: ...  # (m, dim)
 
+    def between(self, start: int, stop: int) -> Vectors: ...  # (stop - start, dim)
+
 
 class Held:
     """Vectors in memory, or in a mapped array: (n, dim) float32."""
@@ -47,6 +49,10 @@ class Held:
     def take(self, numbers: Numbers) -> Vectors:
         """(m, dim), a copy."""
         return np.ascontiguousarray(self.matrix[numbers], np.float32)
+
+    def between(self, start: int, stop: int) -> Vectors:
+        """(stop - start, dim), no copy."""
+        return self.matrix[start:stop]
 
 
 class Mapped:
@@ -69,6 +75,10 @@ class Mapped:
         """(m, dim), a copy."""
         found = self._windows[self._places[numbers]].view("<f4")
         return np.ascontiguousarray(found.reshape(-1, self.shape[1]), np.float32)
+
+    def between(self, start: int, stop: int) -> Vectors:
+        """(stop - start, dim), a copy."""
+        return self.take(np.arange(start, stop))
 
 
 class WordTable:
@@ -123,7 +133,7 @@ class WordTable:
     def blocks(self) -> Iterator[tuple[int, Vectors]]:
         """(number of the first, vectors (m, dim)) of all words, a block at a time."""
         for start in range(0, len(self), BLOCK):
-            yield start, self._rows.take(np.arange(start, min(start + BLOCK, len(self))))
+            yield start, self._rows.between(start, min(start + BLOCK, len(self)))
 
     def cosines(self, queries: Vectors) -> Iterator[tuple[int, Scores]]:
         """(number of the first, cosines (q, m)) of unit vectors (q, dim) with all words, a block at a time.
@@ -191,7 +201,7 @@ class WordTable:
         elif near := self.alike(word):
             advice = f"spelled alike: {', '.join(near)}"
         else:
-            advice = "and none is spelled alike"
+            advice = "none is spelled alike"
         return NotFound(f"'{_short(word)}' is not among the {len(self):,} words of {self.name}; {advice}")
 
     def alike(self, word: str, k: int = 3) -> list[str]:

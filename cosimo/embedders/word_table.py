@@ -1,6 +1,6 @@
 """Word table: words with a vector each, in memory or read from the file as they are needed. Looks words up; reads no format.
 
-Vectors of up to 1 GiB are held in memory. Of more, only the words are (3,000,000 with their places take 0.7 GB): vectors stay
+Vectors of up to 1 GiB are held in memory. Of more, only the words are (3,000,000 with their places take 0.6 GB): vectors stay
 in the mapped file, and whatever goes through all of them does so in blocks of 65,536.
 """
 

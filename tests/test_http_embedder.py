@@ -25,12 +25,13 @@ from cosimo.core.errors import (
     Refused,
     Timeout,
 )
+from cosimo.core.types import Document
 from cosimo.embedders import estimate, providers, wire
 from cosimo.embedders.http import HTTPEmbedder
 from cosimo.testing import check_embedder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TEXTS = ["one cat", "two dogs", "three birds"]
@@ -466,29 +467,73 @@ def test_what_cannot_be_used_is_an_error_and_nothing_of_it_is_stored(
     monkeypatch.setenv("COSIMO_HTTP_PATIENCE", "0.8")
     with servers.running(servers.Server()) as server, cosimo.open(tmp_path / "t.db") as db:
         notes = db.collection("notes", model=f"{server.address}#fake")
-        notes.add([cosimo.Document("before", "an earlier text")])
+        notes.add([Document("before", "an earlier text")])
         server.script = script
         with pytest.raises(error, match=said) as caught:
-            notes.add([cosimo.Document(text, text) for text in TEXTS])
+            notes.add([Document(text, text) for text in TEXTS])
         assert "\n" not in str(caught.value)
         assert [row.id for row in notes.rows()] == ["before"]
         server.script = None
-        assert notes.add([cosimo.Document(text, text) for text in TEXTS]).added == 3
+        assert notes.add([Document(text, text) for text in TEXTS]).added == 3
         assert notes.search("two dogs", k=1, mode="vector")[0].id == "two dogs"
 
 
 def test_a_server_that_is_not_there_leaves_no_collection_behind(tmp_path: Path) -> None:
     with cosimo.open(tmp_path / "t.db") as db:
         with pytest.raises(ProviderError, match="cannot be reached"):
-            db.collection("notes", model="http://127.0.0.1:9/v1#m").add([cosimo.Document("a", "text")])
+            db.collection("notes", model="http://127.0.0.1:9/v1#m").add([Document("a", "text")])
         assert db.collections() == []
+
+
+def test_a_collection_made_for_rows_of_which_none_comes_is_gone_again(tmp_path: Path) -> None:
+    def failing(asked: Asked) -> Answer | None:
+        return Answer(403, {"error": "not today"}) if asked.body and "text" in asked.body["input"] else None
+
+    def interrupted() -> Iterator[Document]:
+        yield Document("1", "more")
+        raise KeyboardInterrupt
+
+    text = [Document("1", "text")]
+    with servers.running(servers.Server(failing)) as server, cosimo.open(tmp_path / "x.db") as db:
+        notes = db.collection("notes", model=f"{server.address}/v1#fake")
+        for documents, error in ((text, Refused), ([Document("", "no id")], DataError), (interrupted(), KeyboardInterrupt)):
+            with pytest.raises(error):
+                notes.add(documents)
+            assert db.collections() == []
+        notes.add([])  # as was asked for
+        with pytest.raises(Refused):
+            notes.add(text)
+        assert [info.count for info in db.collections()] == [0]
+        notes.add([Document("2", "another")])
+        with pytest.raises(Refused):
+            notes.add(text)
+        assert len(notes) == 1
+
+
+def test_a_collection_knows_its_model_and_asks_nobody_about_it(tmp_path: Path) -> None:
+    with servers.running(servers.Server(window=200)) as server:
+        for query in ("first", "second"):
+            with cosimo.open(tmp_path / "x.db") as db:
+                notes = db.collection("notes", model=f"{server.address}/v1#fake")
+                notes.add([Document("1", "a text")])
+                server.asked.clear()
+                notes.search(query)
+                assert notes.embedder.spec.max_tokens == 200
+            assert [asked.path for asked in server.asked] == ["/v1/embeddings"]
+        with cosimo.open(tmp_path / "x.db") as db:
+            server.asked.clear()
+            db.collection("notes").search("third")
+            assert [asked.path for asked in server.asked] == ["/v1/embeddings"], "in a new process neither"
+            server.script = lambda asked: Answer(200, body_of(texts := asked.body["input"], vectors_of(texts, DIM // 2)))
+            with pytest.raises(BadReply, match="has the model there changed"):
+                db.collection("notes").search("fourth")
 
 
 def test_500_twice_then_fine_stores_everything_once(tmp_path: Path) -> None:
     failures = iter([True, True])
     with servers.running(servers.Server(lambda asked: Answer(500, {}) if next(failures, False) else None)) as server:
         with cosimo.open(tmp_path / "t.db") as db:
-            added = db.collection("notes", model=f"{server.address}/v1#fake").add([cosimo.Document(t, t) for t in TEXTS])
+            added = db.collection("notes", model=f"{server.address}/v1#fake").add([Document(t, t) for t in TEXTS])
         assert (added.added, added.embedded) == (3, 3)
 
 
@@ -496,7 +541,7 @@ def test_a_collection_remembers_its_server_and_long_texts_become_passages(tmp_pa
     long = "\n\n".join(f"Paragraph {n} speaks of the number {n} and of nothing else." for n in range(60))
     with servers.running(servers.Server(window=80)) as server:
         with cosimo.open(tmp_path / "t.db") as db:
-            added = db.collection("notes", model=f"{server.address}/v1#fake@16").add([cosimo.Document("long", long)])
+            added = db.collection("notes", model=f"{server.address}/v1#fake@16").add([Document("long", long)])
             assert added.passages > 5
             assert added.cut == 0
         with cosimo.open(tmp_path / "t.db") as db:
@@ -515,7 +560,7 @@ def test_the_key_is_in_no_database_no_message_and_no_repr(tmp_path: Path, monkey
         monkeypatch.setenv(variable, secret)
         with cosimo.open(tmp_path / "t.db") as db:
             notes = db.collection("notes", model=f"{server.address}/v1#fake")
-            notes.add([cosimo.Document("a", "text")])
+            notes.add([Document("a", "text")])
             made = notes.embedder
             assert secret not in repr(made) + repr(made.spec) + repr(notes)
         assert all(secret.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -64,8 +64,7 @@ class Collection(Understanding):
         from ..verbs import ingest
 
         source = source_of(documents, source, sync=sync)
-        self._create_if_new(passages)
-        with self._writing() as written, reporting(documents, progress, "texts") as report:
+        with self._created(passages), self._writing() as written, reporting(documents, progress, "texts") as report:
             added = ingest.add(
                 self._store, lambda: self._embedder_for_writing(passages), self.name, documents,
                 keep_content=store, batch_size=batch_size, source=source, sync=sync, progress=report,

@@ -52,9 +52,14 @@ def load_embedder(model: str, *, precision: str | None = None, cache: Cache = No
 def as_made(embedder: Embedder, stored: Settings) -> Embedder:
     """The embedder with the prompts that made a collection, where more is known of its model by now and it can go without.
 
-    Of a collection of another program nobody knows the prompts: it gets those of the model.
+    Of a collection of another program nobody knows the prompts: it gets those of the model. A model on a server is told what
+    the collection knows of it, which each new process would have to ask for otherwise.
     """
-    if stored.revision is None or dict(stored.prompts) == dict(embedder.spec.prompts):
+    if stored.revision is None:
+        return embedder
+    if remember := getattr(embedder, "remember", None):
+        remember(stored)
+    if dict(stored.prompts) == dict(embedder.spec.prompts):
         return embedder
     from ..embedders.prompted import prompted
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -149,6 +149,20 @@ class Wired:
         if spec:  # another process may have made it in between, with another model
             compatibility.refuse_other_name(self.name, self._settings, spec.name)
             compatibility.refuse_other_weights(self.name, self._settings, spec)
+
+    @contextmanager
+    def _created(self, passages: bool | None) -> Iterator[None]:
+        """The collection, there. One that is made for rows of which none comes is gone again."""
+        made = self._stored() is None
+        self._create_if_new(passages)
+        try:
+            yield
+        except BaseException:
+            if made:
+                with suppress(StoreError, NotFound), self._store.atomic():  # what made the rows fail may make this fail
+                    if not self._store.count(self.name):
+                        self._store.drop(self.name)
+            raise
 
     @contextmanager
     def _learning(self, dim: int) -> Iterator[None]:

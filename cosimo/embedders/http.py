@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from ..core.http import Patience
-    from ..core.types import Content, Role, Vectors
+    from ..core.types import Content, Role, Settings, Vectors
     from .providers import Endpoint
 
 COMFORTABLE = 128  # texts of a request where more are allowed: eight of these at a time are answered sooner than one of 1,024
@@ -122,6 +122,14 @@ class HTTPEmbedder:
         path = endpoint.paths[0].partition("?")[0]  # a version of the interface is none of the model
         about = [endpoint.origin, path, endpoint.model, dict(provider.extra), dict(provider.model_for), wire.roles_of(endpoint)]
         return json.dumps(about, sort_keys=True, default=str)
+
+    def remember(self, made: Settings) -> None:
+        """What a collection knows of the model since it was made: nobody has to be asked, and replies are held against it."""
+        with self._lock:
+            self._dim = self._dim or made.dim
+            self._unit = made.normalized if self._unit is None else self._unit
+            if self._told is None:
+                self._told = 0 if made.window in (None, WINDOW) else made.window
 
     def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded:
         """Vectors (n, dim) float32 in the order asked; the same text twice is sent once.

@@ -8,12 +8,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator as IteratorABC
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core.compatibility import made_by
 from ..core.content import content_hash
-from ..core.errors import CollectionError, DataError, StoreError
+from ..core.errors import CollectionError, DataError, Error, StoreError
 from ..core.migrations import Ready
 from ..core.types import Document
 from .batches import Pace, cleaned
@@ -93,11 +94,11 @@ def survey(store: MigratingStore, spec: ModelSpec, collection: str, documents: I
         )
     given = {document.id: hash for hash, document in _given(documents, needing)} if needing else {}
     missing = sorted(needing - given.keys())
-    if missing or nameless:
+    if bare := len(missing) + nameless:
         such = f", such as '{missing[0]}'," if missing else ""
         raise DataError(
-            f"{_rows(len(missing) + nameless)} of {rows:,} in '{collection}'{such} have no text, stored or given, and nothing"
-            " was embedded; give the texts they came from: --files DIR GLOB"
+            f"{_rows(bare)} of {rows:,} in '{collection}'{such} {'has' if bare == 1 else 'have'} no text, stored or given, and"
+            " nothing was embedded; give the texts they came from: --files DIR GLOB"
         )
     return Survey(rows, given)
 
@@ -180,23 +181,27 @@ def migrate(
     if store.settings(collection) == target and not (restart and store.migrating(collection)):
         return Migrated(spec.name)
     found = survey(store, spec, collection, documents)
-    _begin(store, collection, target, restart)
-    done, pace = Migrated(spec.name, committed=len(store.ready(collection))), Pace(batch_size)
-    for _ in range(ROUNDS):
-        before = done
-        for batch in _batches(store, collection, _texts(store, collection, documents, found.given), pace):
-            done = _commit(store, embedder, collection, target, batch, done, pace)
-            done = replace(done, seconds=time.monotonic() - started)
-            if progress is not None:
-                progress(done)
-        swapped = store.swap(collection, target, found.given)
-        if swapped.done:
-            return replace(done, rows=swapped.rows, listed=swapped.listed, seconds=time.monotonic() - started)
-        _refuse(collection, swapped, stuck=done.committed == before.committed)
-    raise StoreError(f"other programs write into '{collection}' faster than it can be embedded; stop them and run this again")
+    with _begun(store, collection, target, restart):
+        done, pace = Migrated(spec.name, committed=len(store.ready(collection))), Pace(batch_size)
+        for _ in range(ROUNDS):
+            before = done
+            for batch in _batches(store, collection, _texts(store, collection, documents, found.given), pace):
+                done = _commit(store, embedder, collection, target, batch, done, pace)
+                done = replace(done, seconds=time.monotonic() - started)
+                if progress is not None:
+                    progress(done)
+            swapped = store.swap(collection, target, found.given)
+            if swapped.done:
+                return replace(done, rows=swapped.rows, listed=swapped.listed, seconds=time.monotonic() - started)
+            _refuse(collection, swapped, stuck=done.committed == before.committed)
+        raise StoreError(
+            f"other programs write into '{collection}' faster than it can be embedded; stop them and run this again"
+        )
 
 
-def _begin(store: MigratingStore, collection: str, target: Settings, restart: bool) -> None:
+@contextmanager
+def _begun(store: MigratingStore, collection: str, target: Settings, restart: bool) -> Iterator[None]:
+    """The collection half way to its next model; as it was again where nothing came of it."""
     half = store.migrating(collection)
     if half is not None and half != target and not restart:
         raise CollectionError(
@@ -205,6 +210,14 @@ def _begin(store: MigratingStore, collection: str, target: Settings, restart: bo
         )
     if half != target or restart:
         store.begin_migration(collection, target)
+    try:
+        yield
+    except BaseException:
+        # a wrong key, say: nothing was paid, and the next model that is tried should not have to hear of this one
+        with suppress(Error):  # what went wrong first is what is told
+            if store.migrating(collection) == target and not store.ready(collection):
+                store.give_up_migration(collection)
+        raise
 
 
 def _refuse(collection: str, swapped: Swapped, *, stuck: bool) -> None:

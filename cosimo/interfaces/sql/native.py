@@ -107,7 +107,7 @@ def _kept() -> list[object]:
 
 
 class _Callbacks:
-    """Functions as SQLite calls them."""
+    """Functions as SQLite calls them. Nothing can be raised through SQLite, so whatever is raised becomes its error."""
 
     def __init__(self, library: Any, told: Callable[[BaseException], str]) -> None:
         self._sqlite = library

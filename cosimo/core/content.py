@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
 from .errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .types import Content
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -26,6 +32,19 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return _SURROGATES.sub("\ufffd", text)
     return text
+
+
+def texts_of(contents: Sequence[Content], name: str, prompt: str = "") -> list[str]:
+    """The contents as a model of texts reads them, the prompt before each that does not begin with it.
+
+    Raises
+    ------
+    DataError : one that is not text
+    """
+    for position, content in enumerate(contents):
+        if not isinstance(content, str):
+            raise DataError(f"{name} reads text, and content {position} is {type(content).__name__}")
+    return [text if text.startswith(prompt) else prompt + text for text in contents if isinstance(text, str)]
 
 
 def content_hash(content: str | bytes) -> bytes:

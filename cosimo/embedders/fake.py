@@ -7,7 +7,8 @@ import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..core.errors import DataError, ModelNotFound
+from ..core.content import texts_of
+from ..core.errors import ModelNotFound
 from ..core.types import Embedded, ModelSpec
 
 if TYPE_CHECKING:
@@ -49,15 +50,12 @@ class FakeEmbedder:
         """Unit vectors (n, dim) float32 in the order asked; `bytes` raise `DataError`."""
         import numpy as np
 
-        prompt = self.spec.prompts.get(role, "")
-        vectors = np.zeros((len(contents), self.spec.dim), np.float32)
+        texts = texts_of(contents, self.spec.name, self.spec.prompts.get(role, ""))
+        vectors = np.zeros((len(texts), self.spec.dim), np.float32)
         known: dict[str, Vector] = {}
         tokens = 0
         cut = []
-        for position, content in enumerate(contents):
-            if not isinstance(content, str):
-                raise DataError(f"{self.spec.name} reads text, and content {position} is {type(content).__name__}")
-            text = content if content.startswith(prompt) else prompt + content
+        for position, text in enumerate(texts):
             words = _WORD.findall(text.lower())
             if len(words) > MAX_TOKENS:
                 cut.append(position)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ..core import config, keys
+from ..core.content import texts_of
 from ..core.errors import BadReply, ConfigError, DataError, MissingKey, ModelNotFound, RateLimited, Refused
 from ..core.http import CONCURRENT, Server, is_local
 from ..core.parallel import in_parallel
@@ -142,7 +143,7 @@ class HTTPEmbedder:
         MissingKey, ModelNotFound, RateLimited, Timeout, BadReply, ProviderError : what the server did, in one sentence
         DataError : content that is not text, or a text that the server takes no beginning of
         """
-        texts = self._texts(contents, role)
+        texts = texts_of(contents, self._endpoint.name, self._prompts.get(role, ""))
         if not texts:
             return Embedded(np.empty((0, self.spec.dim), np.float32), 0, [])
         order = list(dict.fromkeys(texts))
@@ -314,15 +315,6 @@ class HTTPEmbedder:
             return self._server.get(path)
         except (Refused, BadReply, ConfigError):
             return None
-
-    def _texts(self, contents: Sequence[Content], role: Role) -> list[str]:
-        prompt = self._prompts.get(role, "")
-        texts = []
-        for position, content in enumerate(contents):
-            if not isinstance(content, str):
-                raise DataError(f"{self._endpoint.name} reads text, and content {position} is {type(content).__name__}")
-            texts.append(content if content.startswith(prompt) else prompt + content)
-        return texts
 
 
 def secret_of(endpoint: Endpoint) -> str | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import config
-from ..core.errors import ConfigError, DataError
+from ..core.content import texts_of
+from ..core.errors import ConfigError
 from ..core.registry import canonical
 from ..core.types import Embedded, ModelSpec
 from . import catalog, recipe, weights
@@ -86,7 +87,7 @@ class LocalEmbedder:
         """
         import numpy as np
 
-        texts = self._texts(contents, role)
+        texts = texts_of(contents, self.spec.name, self.spec.prompts.get(role, ""))
         order = sorted(dict.fromkeys(texts), key=len, reverse=True)  # unlike lengths far apart, so batches waste little
         vectors = np.empty((len(order), self.spec.dim), np.float32)
         sizes: list[int] = []
@@ -152,15 +153,6 @@ class LocalEmbedder:
         from .engine import Engine
 
         return Engine(self._recipe, self.spec.revision, precision=self._precision, threads=self._threads)
-
-    def _texts(self, contents: Sequence[Content], role: Role) -> list[str]:
-        prompt = self.spec.prompts.get(role, "")
-        texts = []
-        for position, content in enumerate(contents):
-            if not isinstance(content, str):
-                raise DataError(f"{self.spec.name} reads text, and content {position} is {type(content).__name__}")
-            texts.append(content if content.startswith(prompt) else prompt + content)
-        return texts
 
     def _windows(self, order: list[str], sizes: list[int], cut: set[str]) -> Iterator[Window]:
         """(positions in `order`, token ids) of some texts at a time; the next are tokenised while these are computed.

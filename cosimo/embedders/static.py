@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import ConfigError, DataError
+from ..core.content import texts_of
+from ..core.errors import ConfigError
 from ..core.registry import canonical
 from ..core.types import Embedded, ModelSpec
 from . import catalog, recipe, safetensors, weights
@@ -77,11 +78,7 @@ class StaticEmbedder:
         """
         import numpy as np
 
-        texts = []
-        for position, content in enumerate(contents):
-            if not isinstance(content, str):
-                raise DataError(f"{self.spec.name} reads text, and content {position} is {type(content).__name__}")
-            texts.append(whole(content))
+        texts = [whole(text) for text in texts_of(contents, self.spec.name)]
         order = list(dict.fromkeys(texts))
         ids = self._ids(order)
         vectors = np.zeros((len(order), self.spec.dim), np.float32)

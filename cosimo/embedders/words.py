@@ -14,7 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import ConfigError, DataError, ModelNotFound
+from ..core.content import texts_of
+from ..core.errors import ConfigError, ModelNotFound
 from ..core.types import Embedded, ModelSpec
 from . import weights, word_files
 
@@ -93,10 +94,7 @@ class WordsEmbedder:
 
         from ..core.vectors import normalise
 
-        for position, content in enumerate(contents):
-            if not isinstance(content, str):
-                raise DataError(f"words: reads text, and content {position} is {type(content).__name__}")
-        texts: list[str] = [str(content) for content in contents]
+        texts = texts_of(contents, "words:")
         order = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         found = [words_of(text) for text in order]
         vectors = self._texts.means_of([words[:WINDOW] for words in found])

@@ -570,6 +570,30 @@ def test_unknown_paths_and_methods_have_the_shape_too(server: Running) -> None:
     assert server.client.delete("/v1/embeddings").headers["allow"] == "POST"
 
 
+def test_a_model_that_cannot_be_loaded_shows_in_the_health(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(FakeEmbedder):
+        whole = False
+
+        def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded:
+            if not self.whole:
+                raise ConfigError("the weights are cut short")
+            return super().embed(contents, role=role)
+
+    broken = Broken("64")
+    monkeypatch.setattr("cosimo.interfaces.server.served.load_embedder", lambda _: broken)
+    with running() as server:
+        for _ in range(200):
+            health = server.client.get("/health")
+            if health.status_code == 503:
+                break
+            time.sleep(0.01)
+        assert health.json()["status"] == "broken"
+        assert "cut short" in refused(server.embed("a"), 500)
+        broken.whole = True
+        assert server.embed("a").status_code == 200
+        assert server.client.get("/health").json()["status"] == "ok"
+
+
 def test_health_is_told_to_who_asks_for_the_head_alone(server: Running) -> None:
     assert server.client.head("/health").status_code == 200
 

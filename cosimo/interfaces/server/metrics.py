@@ -62,6 +62,10 @@ class Metrics:
             self._computing[model] += round(seconds * 1e6)
             self._batches.setdefault(model, Histogram(TEXTS)).add(texts)
 
+    def embedded(self, model: str) -> int:
+        """How many texts a model has embedded."""
+        return self._texts[model]
+
     def rendered(self, gauges: Mapping[str, Mapping[str, float]]) -> str:
         """All of it.
 

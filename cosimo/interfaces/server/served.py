@@ -34,6 +34,7 @@ class Served:
         self.settings = settings
         self.metrics = Metrics()
         self.vocabulary = Vocabulary()
+        self.broken = False  # the first model could not be loaded
         self.crowd = 0  # requests to collections and the reranker that run or wait for a thread
         self.names = {registry.canonical(name): name for name in settings.models}
         self._batchers: dict[str, Batcher] = {}
@@ -120,7 +121,16 @@ class Served:
     def warm(self) -> None:
         """Load the first model, so that the first request finds it ready; one that is elsewhere is left alone."""
         if is_local(self.default):
-            self.batcher(self.default).embed([WARM])
+            try:
+                self.batcher(self.default).embed([WARM])
+            except BaseException:
+                self.broken = True
+                raise
+
+    @property
+    def usable(self) -> bool:
+        """Whether the first model could be loaded, when the server began or since."""
+        return not self.broken or self.metrics.embedded(self.default) > 0
 
     def close(self) -> None:
         """Finish what waits, as far as that takes no longer than `CLOSING`, and close the database."""

@@ -1,5 +1,7 @@
 """Status: `/health` and `/metrics`. Reads what the server counts."""
 
+from typing import Literal
+
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import PlainTextResponse
@@ -12,18 +14,19 @@ router = APIRouter(tags=["Status"])
 
 
 class Health(BaseModel):
-    """It answers."""
+    """It answers. `status` is ok, or broken (503) where its first model cannot be loaded; the log says why."""
 
-    status: str
+    status: Literal["ok", "broken"]
     waiting: int
 
 
 @router.head("/health", include_in_schema=False)
-@router.get("/health", response_model=Health)
+@router.get("/health", response_model=Health, responses={503: {"model": Health}})
 async def health(request: Request) -> Json:
     """That the server answers, and how many texts wait."""
-    waiting = sum(batcher.waiting for batcher in served(request).batchers.values())
-    return Json({"status": "ok", "waiting": waiting})
+    holds = served(request)
+    waiting = sum(batcher.waiting for batcher in holds.batchers.values())
+    return Json({"status": "ok" if holds.usable else "broken", "waiting": waiting}, 200 if holds.usable else 503)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..core import config, registry
 from ..core.errors import CollectionError, NotFound, StoreError, UnreadableSource
-from .arguments import AS_STORED, Given, Where
+from .arguments import AS_STORED, Given, Where, several
 from .collection import Collection
 from .indexing import Indexing
 from .models import as_made
 from .models import load_embedder as load_embedder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import ArrayLike
 
     from ..core.store import Store
-    from ..core.types import CollectionInfo, Content, Embedder, Finding, Hit, Mode, Reranker, Role, Settings, Vectors
+    from ..core.types import CollectionInfo, Content, Embedder, Finding, Hit, Metric, Mode, Reranker, Role, Settings, Vectors
     from ..sources.source import Source
+    from ..verbs.comparison import Comparison
     from .models import Cache
 
 
@@ -228,6 +229,45 @@ class Database:
             raise NotFound(f"{self.name} has no collection to search")
         request = Request(query, k, mode, where, prefix, min_score, diversity=diversity, group=group)
         return search([self.collection(name) for name in names], request)
+
+    def compare(
+        self,
+        *names: str,
+        k: int = 10,
+        questions: str | Sequence[str] = (),
+        ids: str | Sequence[str] = (),
+        where: Where = None,
+        sample: int | None = 1000,
+        seed: int = 0,
+        metric: Metric = "cosine",
+        index: str = "flat",
+        params: Mapping[str, int | str] | None = None,
+        judged: str | Path | None = None,
+        split: str | None = None,
+    ) -> Comparison:
+        """How much models, lengths, precisions or chunkings agree on the same items, and where they do not.
+
+        Parameters
+        ----------
+        names : two or more: a collection; one as NAME@128 (its first numbers alone), NAME@int8, NAME@float16 or NAME@bit; or
+            NAME=MODEL, its stored texts by another model, embedded now and kept nowhere. Items are matched by id
+        k : neighbours looked at
+        questions, ids : texts and items whose neighbours are shown side by side
+        where : only items that pass this filter
+        sample, seed : how many items' neighbours are compared (None: all), and which
+        metric, index, params : how neighbours are searched: as for `Collection.index`; flat is exact
+        judged, split : a folder or CSV of judged questions, as `cosimo eval` takes them, for nDCG@10 of each
+
+        Raises
+        ------
+        NotFound : no such collection
+        DataError : fewer than two, too few items in common, an unknown metric, index or parameter, texts that are not stored
+        ModelNotFound : questions, and no model to embed them
+        """
+        from .comparing import Options, compare
+
+        options = Options(k, several(questions), several(ids), where, sample, seed, metric, index, params, judged, split)
+        return compare(self, names, options)
 
     def check(self, *, repair: bool = False) -> list[Finding]:
         """What is wrong with the file: damage, orphans, stale rows, bad vectors; empty where nothing is.

@@ -24,7 +24,7 @@ class Whole:
 
     ids: list[str]
     numbers: Numbers  # (n,) row numbers, for `rows`
-    vectors: Vectors  # (n, dim) unit length
+    vectors: Vectors  # (n, dim) unit length, unless asked for as they are
     version: int  # of `Store.changes`
     unusable: int  # rows left out: no vector, zeros, NaN, or another length than the collection's
 
@@ -32,13 +32,14 @@ class Whole:
         return len(self.ids)
 
 
-def whole(store: Store, collection: str, *, filter: Filter | None = None, prefix: str = "") -> Whole:
+def whole(store: Store, collection: str, *, filter: Filter | None = None, prefix: str = "", unit: bool = True) -> Whole:
     """All items of one moment, or those that pass; a document's vector is one, even where it is cut into passages.
 
     Parameters
     ----------
     filter : on metadata; its places are indexed already
     prefix : only ids that begin with this
+    unit : False leaves the vectors as they are stored
 
     Raises
     ------
@@ -59,7 +60,8 @@ def whole(store: Store, collection: str, *, filter: Filter | None = None, prefix
         numbers = numbers[wanted]
         named = store.ids_of(collection, numbers.tolist())
     vectors = change.vectors[wanted]
-    normalise(vectors)
+    if unit:
+        normalise(vectors)
     return Whole([named[number] for number in numbers.tolist()], numbers, vectors, change.version, total - len(numbers))
 
 

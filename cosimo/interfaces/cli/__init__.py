@@ -13,6 +13,7 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
     "embed-multi": ("embed_multi", "Embed many texts into COLLECTION; only what is new or changed is embedded."),
     "similar": ("similar", "Find the items of COLLECTION nearest to a text, or to the item with this ID."),
     "related": ("related", "Find the items of COLLECTION nearest to the one with this ID, or save those of every item."),
+    "compare": ("compare", "Compare models, lengths or precisions by the neighbours that each gives the same items."),
     "duplicates": ("duplicates", "List groups of near-duplicates in COLLECTION, the largest first. Nothing is deleted."),
     "outliers": ("duplicates", "List the items of COLLECTION least like their nearest neighbours, the most alone first."),
     "search": ("search", "Search COLLECTION by meaning, by words, or by both, with filters."),

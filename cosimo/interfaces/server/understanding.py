@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from ...core.types import Metric
 from .bodies import Filtered, Name
 from .collections import Reading, checked_most
-from .replies import Json
+from .replies import BadRequest, Json
 
 router = APIRouter(tags=["Understanding"])
 
@@ -23,6 +24,20 @@ class OutliersAsked(Filtered):
     k: int = 10
     neighbours: int = 10
     prefix: str = ""
+
+
+class CompareAsked(Filtered):
+    """The arguments of `Database.compare`; of other models than the served ones, and of files here, nothing can be asked."""
+
+    names: list[str] = Field(description="Collections, or one as NAME@128, NAME@int8, NAME@float16 or NAME@bit")
+    k: int = 10
+    questions: list[str] = Field(default_factory=list)
+    ids: list[str] = Field(default_factory=list)
+    sample: int = Field(default=1000, ge=1, le=10_000)
+    seed: int = 0
+    metric: Metric = "cosine"
+    index: str = "flat"
+    params: dict[str, int | str] | None = None
 
 
 class Near(BaseModel):
@@ -57,6 +72,18 @@ class Outliers(BaseModel):
     """The most alone first."""
 
     outliers: list[Outlier]
+
+
+@router.post("/v1/compare")
+def compare(body: CompareAsked, holds: Reading) -> Json:
+    """How much models, lengths or precisions agree on the same items."""
+    for name in body.names:
+        if "=" in name and holds.database.store.settings(name) is None:
+            raise BadRequest(
+                f"'{name}' asks for a model, and this server compares collections alone", "names"
+            )
+    given = {field: getattr(body, field) for field in type(body).model_fields if field not in ("names", "k")}
+    return Json(holds.database.compare(*body.names, k=checked_most(body.k), **given).to_dict())
 
 
 @router.post("/v1/collections/{name}/duplicates", response_model=Groups)

@@ -59,7 +59,7 @@ def export_rows(rows: Iterable[Row], target: str | Path | BinaryIO, format: str 
         return _export_npy(rows, target)
     if not isinstance(target, str | Path):
         return WRITERS[chosen](rows, target)
-    with _replacing(Path(target)) as file:
+    with replacing(Path(target)) as file:
         return WRITERS[chosen](rows, file)
 
 
@@ -109,7 +109,7 @@ def _export_npy(rows: Iterable[Row], target: str | Path | BinaryIO) -> int:
         raise DataError("npy is two files, vectors and ids; name a file instead of a pipe")
     path = Path(target)
     # two files cannot be replaced in one step; nothing but a crash between the two leaves new ids beside old vectors
-    with _replacing(path) as vectors, _replacing(ids_path(path)) as ids:
+    with replacing(path) as vectors, replacing(ids_path(path)) as ids:
         return formats.write_npy(rows, vectors, ids)
 
 
@@ -122,7 +122,7 @@ def _refuse_database(target: Path) -> None:
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
+def replacing(target: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `target` at the end; after an error `target` is as it was."""
     target = target.expanduser()
     try:

@@ -12,9 +12,10 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from ..core import config
+from ..core.addresses import checked_address, origin_and_path
 from ..core.errors import ConfigError, ModelNotFound
 from ..core.registry import SERVED, canonical
 
@@ -27,7 +28,6 @@ _TYPES: Mapping[str, type[Any]] = {  # of a field as its annotation begins → o
     "str": str, "int": int, "float": float, "bool": bool, "tuple": tuple, "Mapping": dict, "date": date,
 }  # fmt: skip
 _LENGTH = re.compile(r"(?P<name>.+)@(?P<dim>[1-9]\d{0,4})")
-_SECRET = re.compile(r"key|token|secret|sig|password", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +204,13 @@ def _split_length(name: str) -> tuple[str, int | None]:
 
 
 def _of_provider(name: str, row: Provider, model: str, dim: int | None) -> Endpoint:
-    base = _address(_completed(config.first_set(row.base_from)[1], row.base), row.name)
+    base = checked_address(_completed(config.first_set(row.base_from)[1], row.base), row.name)
     if "YOUR-" in base:
         raise ConfigError(f"{row.title} has an address for each customer; set {row.base_from[0]} to yours")
     known = facts(f"{row.name}:{model}")
     _refuse_length(name, row, known, dim)
     version = config.first_set(row.version_from)[1] or row.version
-    origin, path = _parts(base)
+    origin, path = origin_and_path(base)
     paths = tuple(each.format(model=quote(model, safe=""), version=version) for each in _paths(path, row))
     return Endpoint(name, row, model, origin, paths, dim, known, row.name)
 
@@ -219,7 +219,7 @@ def _of_address(name: str, whole: str, dim: int | None) -> Endpoint:
     address, _, model = whole.partition("#")
     if not model:
         raise ModelNotFound(f"'{name}' names no model; write it after a #, as in http://localhost:8000/v1#bge-m3")
-    origin, path = _parts(_address(address, "the server"))
+    origin, path = origin_and_path(checked_address(address, "the server"))
     host = urlsplit(origin).netloc
     row = Provider(
         host, host, address, needs_key=False, items=64, base64={"encoding_format": "base64"}, dimensions="dimensions",
@@ -235,34 +235,6 @@ def _paths(base: str, row: Provider) -> tuple[str, ...]:
     if base.endswith("/v1"):
         return (base + row.path, base.removesuffix("/v1") + row.path)
     return (base + row.path,) if base else (row.path, f"/v1{row.path}")
-
-
-def _address(address: str, which: str) -> str:
-    """An address that something can be sent to.
-
-    Raises
-    ------
-    ConfigError : it is none, or it holds what must not stand in a database
-    """
-    address = address.rstrip("/")
-    if "://" not in address:  # as Ollama's own variable has it
-        address = f"http://{address}"
-    address = address.replace("://0.0.0.0", "://127.0.0.1")  # where it listens is no place to go to
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"the address of {which} is no address: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ConfigError(f"the address of {which} is no address: '{address}'; write http://host:port/v1")
-    if parts.username or parts.password or any(_SECRET.search(key) for key, _ in parse_qsl(parts.query)):
-        raise ConfigError(f"the address of {which} holds a password or key, which has no place there; use cosimo keys set")
-    return address
-
-
-def _parts(address: str) -> tuple[str, str]:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
 
 
 def _completed(given: str, usual: str) -> str:

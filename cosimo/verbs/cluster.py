@@ -1,0 +1,257 @@
+"""Cluster: a collection → groups of items that are like each other, with names, levels, and what is in them.
+
+Groups stay when rows change: a new or changed item goes to the nearest centre, and the groups keep their ids and names. Only
+when a fifth of the items are others than those the groups were made of, all is done anew. People speak of groups by name, and
+look at them again after each import: a list that is shuffled every time is of no use to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.errors import DataError, NotFound
+from ..core.units import documents_of
+from . import density, hierarchy, how_many, kmeans
+from .clusters import NOISE, Clusters, Groups, Made, described, named, texts_of
+from .naming import PROMPT, prompt_of
+from .whole import refuse_fewer, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..core.filters import Filter
+    from ..core.results import KeepingStore, Member, Result
+    from ..core.store import Store
+    from ..core.types import Numbers, Vectors
+    from .naming import Writer
+    from .whole import Whole
+
+METHODS = ("kmeans", "hdbscan")
+ANEW = 0.2  # of the items, others than the groups were made of: then they are made anew
+STARTS = 5  # of k-means, where rows x clusters are few; the best is taken
+UNKNOWN = -2  # the group of an item that is new
+WORK = 2_000_000  # rows x clusters that all starts together may compare in a round: 5 starts of 3,080 x 77 take a second
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for."""
+
+    k: int | str | None = None  # None or "auto": as `how_many` says
+    method: str = "kmeans"
+    seed: int = 0
+    filter: Filter | None = None
+    prefix: str = ""
+    name: str = "main"
+
+    def checked(self) -> Request:
+        """Itself.
+
+        Raises
+        ------
+        DataError : what cannot be
+        """
+        if self.method not in METHODS:
+            raise DataError(f"no method is called {self.method!r}; known: {', '.join(METHODS)}")
+        whole_number = isinstance(self.k, int) and not isinstance(self.k, bool)
+        if self.k not in (None, "auto") and not (whole_number and int(self.k) >= 1):
+            raise DataError(f"the number of clusters is 'auto' or a whole number from 1 on, not {self.k!r}")
+        if self.method == "hdbscan" and whole_number:
+            raise DataError("hdbscan finds out itself how many clusters there are; leave the number out")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise DataError(f"the seed is a whole number from 0 on, not {self.seed!r}")
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise DataError("clusters are kept under a name; give one, or leave it out")
+        return self
+
+    def settings(self, store: Store, collection: str) -> dict[str, Any]:
+        """What decides about the groups, as JSON."""
+        from ..core.filters import to_text
+
+        made = store.settings(collection)
+        return {
+            "k": self.k or "auto", "method": self.method, "seed": self.seed, "prefix": self.prefix,
+            "where": "" if self.filter is None else to_text(self.filter),
+            "model": made.model if made else None, "revision": made.revision if made else None,
+        }  # fmt: skip
+
+
+def cluster(
+    store: Store,
+    collection: str,
+    request: Request,
+    *,
+    kept: KeepingStore | None,
+    writer: Writer | None = None,
+    save: bool = False,
+    refresh: bool = False,
+) -> Clusters:
+    """The groups of a collection: those that are kept, brought up to date, or new ones.
+
+    Parameters
+    ----------
+    writer : a language model that names them; None: keywords do, or whatever named those that are kept
+    kept : the store where it keeps results; None where it cannot
+    save : keep what is new
+    refresh : do not look at what is kept
+
+    Raises
+    ------
+    DataError : no items to group, or fewer than groups
+    MissingExtra : a package of the method is not installed
+    """
+    settings = request.checked().settings(store, collection)
+    made = None if refresh or kept is None else _current(kept, collection, request, settings)
+    if made is not None:
+        made = named(store, collection, made, writer, words=False)
+    else:
+        items = whole(store, collection, filter=request.filter, prefix=request.prefix)
+        groups = _ordered(grouped(items, request))
+        made = described(items, groups, name=request.name, settings=settings)
+        made = named(store, collection, made, writer, words=True)
+    saving = save and kept is not None
+    if kept is not None and saving and made.new:
+        kept.keep(collection, made.result, made.members)
+    return Clusters.of(made.result, made.members, saved=saving or not made.new, computed=made.new)
+
+
+def prompts(store: Store, collection: str, clusters: Clusters, writer: Writer) -> list[tuple[int, str, str]]:
+    """(cluster, what a model would be told to do, what it would read) of each cluster with texts; nothing is sent."""
+    texts = texts_of(store, collection, clusters.members, len(clusters.clusters))
+    read = ((number, prompt_of(each, writer.truncate)) for number, each in enumerate(texts))
+    return [(number, writer.prompt or PROMPT, text) for number, text in read if text]
+
+
+def grouped(items: Whole, request: Request) -> Groups:
+    """Items in groups, and groups in groups.
+
+    Raises
+    ------
+    DataError : none to group, or fewer than groups
+    MissingExtra : a package of the method is not installed
+    """
+    from threadpoolctl import threadpool_limits
+
+    refuse_fewer(len(items), 1, "clustering")
+    vectors = items.vectors
+    with threadpool_limits(1, user_api="blas"):  # two threads wait for each other: on a busy machine 8 times as long
+        if request.method == "hdbscan":
+            labels = density.dense(vectors, seed=request.seed)
+            count = int(labels.max()) + 1
+            centres = _directions(vectors[labels >= 0], labels[labels >= 0], count)
+            return _raised(Groups(labels, [centres], [], "density", None))
+        k, why = _number(items, request)
+        fit = kmeans.kmeans(vectors, k, seed=request.seed, starts=max(1, min(STARTS, WORK // (k * len(vectors)))))
+        quality = how_many.silhouette(vectors, fit.labels)
+        if len(fit.centres) < k:
+            why += f"; only {len(fit.centres)} differ"
+        return _raised(Groups(fit.labels, [fit.centres], [], why, round(quality, 4)))
+
+
+def _number(items: Whole, request: Request) -> tuple[int, str]:
+    """How many groups, and why."""
+    if isinstance(request.k, int):
+        if request.k > len(items):
+            raise DataError(f"{request.k:,} clusters of {len(items):,} items cannot be; ask for {len(items):,} or fewer")
+        return request.k, "asked for"
+    choice = how_many.how_many(items.vectors, seed=request.seed)
+    if not choice.tried:
+        return 1, "too few items for more"
+    return choice.k, f"silhouette {choice.silhouette:.3f}, the best of {len(choice.tried)} numbers tried"
+
+
+def _directions(vectors: Vectors, labels: Numbers, count: int) -> Vectors:
+    from ..core.vectors import normalised
+
+    return normalised(kmeans.summed(vectors, labels, count)[0].astype(np.float32))
+
+
+def _raised(groups: Groups) -> Groups:
+    """The same with levels above."""
+    centres, parents = list(groups.centres), list(groups.parents)
+    labels = groups.labels
+    sizes = np.bincount(labels[labels >= 0], minlength=len(centres[0]))
+    for count in hierarchy.levels(len(centres[0])):
+        above = hierarchy.grouped(centres[-1], count)
+        parents.append(above)
+        centres.append(_directions(centres[-1] * sizes[:, None].astype(np.float32), above, count))
+        sizes = np.bincount(above, weights=sizes, minlength=count)
+    return groups._replace(centres=centres, parents=parents)
+
+
+def _ordered(groups: Groups) -> Groups:
+    """The same numbered by size on each level, the largest first."""
+    for level in range(len(groups.centres)):
+        labels = groups.on(level)
+        order = np.argsort(-np.bincount(labels[labels >= 0], minlength=len(groups.centres[level])), kind="stable")
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        centres, parents = list(groups.centres), list(groups.parents)
+        centres[level] = centres[level][order]
+        if level < len(parents):
+            parents[level] = parents[level][order]
+        if level:
+            parents[level - 1] = places[parents[level - 1]]
+            groups = groups._replace(centres=centres, parents=parents)
+        else:
+            moved = np.where(labels >= 0, places[np.maximum(labels, 0)], -1) if len(places) else labels
+            groups = groups._replace(labels=moved, centres=centres, parents=parents)
+    return groups
+
+
+# -- what is kept
+
+
+def kept(store: KeepingStore, collection: str, name: str) -> Clusters:
+    """The clusters of that name as they were kept.
+
+    Raises
+    ------
+    NotFound : none are kept under it
+    """
+    result = store.result(collection, "clusters", name)
+    if result is None:
+        raise NotFound(f"'{collection}' keeps no clusters '{name}'; run: cosimo cluster '{collection}'")
+    return Clusters.of(result, list(store.members(collection, name)), saved=True, computed=False)
+
+
+def _current(store: KeepingStore, collection: str, request: Request, settings: Mapping[str, Any]) -> Made | None:
+    """What is kept and was made as is asked for, brought up to date; None where all has to be made anew."""
+    result = store.result(collection, "clusters", request.name)
+    if result is None or dict(result.settings) != dict(settings):
+        return None
+    change = store.changes(collection, result.version, whole=True)
+    if change.full:
+        return None
+    members = list(store.members(collection, request.name))
+    if not len(change.numbers) and not len(change.removed):
+        return Made(result, members, new=False)
+    return _placed(store, collection, request, result, members)
+
+
+def _placed(store: KeepingStore, collection: str, request: Request, result: Result, members: Sequence[Member]) -> Made | None:
+    """The kept groups with what is new in them; None where that is too much of it, or would leave a group empty."""
+    items = whole(store, collection, filter=request.filter, prefix=request.prefix)
+    change = store.changes(collection, result.version, whole=True)
+    changed = set(store.ids_of(collection, documents_of(change.numbers).tolist()).values())
+    before = {member.id: member.cluster for member in members if member.level == 0}
+    labels = np.array([UNKNOWN if id in changed else before.get(id, UNKNOWN) for id in items.ids], np.int64)
+    new, gone = np.flatnonzero(labels == UNKNOWN), len(before.keys() - set(items.ids))
+    placed = int(result.summary["placed"]) + len(new) + gone
+    levels = range(len(result.summary["levels"]) + 1)
+    centres = [result.arrays[f"centres_{level}"] for level in levels]
+    if placed > ANEW * int(result.summary["made_of"]) or not len(centres[0]):
+        return None
+    labels[new], closeness = kmeans.nearest(items.vectors[new], centres[0])
+    if "loosest" in result.arrays:
+        labels[new[closeness < result.arrays["loosest"][labels[new]]]] = NOISE
+    if (np.bincount(labels[labels >= 0], minlength=len(centres[0])) == 0).any():
+        return None
+    parents = [result.arrays[f"parents_{level}"] for level in levels[:-1]]
+    groups = Groups(labels, centres, parents, result.summary["why"], result.summary["silhouette"])
+    made = described(items, groups, name=result.name, settings=result.settings, before=result)
+    summary = {**made.result.summary, "placed": placed, "made_of": result.summary["made_of"]}
+    return made._replace(result=replace(made.result, summary=summary))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..core.types import CollectionInfo, Document
 from .arguments import source_of
-from .understanding import Understanding
+from .judging import Judging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..verbs.migrate import Migrated, MigrationPlan
 
 
-class Collection(Understanding):
+class Collection(Judging):
     """Documents with their vectors. Made by `Database.collection`."""
 
     # -- what it is

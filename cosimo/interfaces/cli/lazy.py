@@ -1,4 +1,4 @@
-"""Groups of commands: one that imports a command when it is called, so that `--help` answers in a blink; one with a default."""
+"""Groups of commands: one that imports a command when it is called, so that `--help` answers in a blink; two with a default."""
 
 from __future__ import annotations
 
@@ -65,5 +65,15 @@ class DefaultGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default in front of its options; a word that is no command is a slip, for click to name."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = [self._default, *args]
+        return super().parse_args(ctx, args)
+
+
+class EverydayGroup(DefaultGroup):
+    """A group whose default takes whatever is no name of a command: `cosimo score notes` is `cosimo score apply notes`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default in front of all that names no command of the group."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = [self._default, *args]
         return super().parse_args(ctx, args)

@@ -1,0 +1,176 @@
+"""Learning: scales and classifiers wired to a collection: its examples, its model, what is kept of them, and in which space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..core.compatibility import made_by
+from ..core.errors import DataError
+from ..verbs.classes import checked_method
+from ..verbs.classes import learn_classes as learn
+from ..verbs.kept_models import (
+    KeptClasses,
+    KeptScale,
+    classes_of,
+    classes_result,
+    fingerprint,
+    kept,
+    scale_of,
+    scale_result,
+    unchanged,
+)
+from ..verbs.labels import labels_of
+from ..verbs.space import refuse_other_space, space_of, texts_to_vectors
+from ..verbs.whole import whole
+from .arguments import several
+from .scoring import Classifier, Scale, learned, names_to_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..core.filters import Filter
+    from ..core.results import Result, ResultKind
+    from ..core.types import Vectors
+    from ..verbs.classes import Method
+    from .judging import Judging
+    from .scoring import Reader
+
+Model = TypeVar("Model", Scale, Classifier)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What classes are to be learned from, and how: the arguments of `Collection.learn_classes`."""
+
+    label: str | None
+    labels: Mapping[str, str] | None
+    examples: Sequence[tuple[str, str]] | None
+    names: Sequence[str] | None
+    method: Method
+    template: str
+    folds: int
+    seed: int
+    filter: Filter | None
+    prefix: str
+
+    @property
+    def by_name(self) -> bool:
+        """Whether the names of the classes are what is known of them."""
+        return self.names is not None or self.method == "names"
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether the examples are items of the collection."""
+        return self.label is not None or self.labels is not None
+
+    def settings(self, space: Mapping[str, Any]) -> dict[str, Any]:
+        """What is kept of it, as JSON."""
+        from ..core.filters.syntax import to_text
+
+        return {
+            "label": self.label, "examples": fingerprint([self.labels and dict(self.labels), self.examples, self.names]),
+            "method": self.method, "template": self.template, "folds": self.folds, "seed": self.seed,
+            "where": to_text(self.filter) if self.filter is not None else "", "prefix": self.prefix, "space": dict(space),
+        }  # fmt: skip
+
+    def check(self) -> None:
+        """Raise `DataError` for what makes no sense."""
+        checked_method(self.method)
+        given = [each for each in (self.label, self.labels, self.examples) if each is not None]
+        if len(given) > 1 or not (given or self.names is not None):
+            raise DataError("classes are learned from one thing: a field (label), labels by id, examples, or names alone")
+        if self.names is not None and self.method not in ("auto", "names"):
+            raise DataError(f"names are for method names, and {self.method} learns from examples; leave one of them out")
+
+
+def learn_scale(
+    on: Judging, low: Sequence[str], high: Sequence[str], ends: tuple[str, str], name: str, *, save: bool, refresh: bool
+) -> tuple[KeptScale, Reader]:
+    """A scale and what reads texts for it; the kept one, where it is what would come out."""
+    space = space_of(made_by(on.embedder.spec))
+    asked = {"examples": fingerprint([several(low), several(high)]), "ends": list(ends), "space": space}
+    saving = save and on._can_keep()
+    if saving and not refresh:
+        found = on._keeping_store.result(on.name, "scale", name)
+        if found is not None and unchanged(on._keeping_store, on.name, found, asked, rows=False):
+            return scale_of(found), _reader(on, space)
+    read = _reader(on, space)
+    made = KeptScale(*learned(low, high, read), ends, space)
+    if saving:
+        on._keeping_store.keep(on.name, scale_result(made, name, 0, asked))  # version 0: rows have no part in it
+    return made, read
+
+
+def learn_classes(on: Judging, asked: Asked, name: str, *, save: bool, refresh: bool) -> tuple[KeptClasses, Reader]:
+    """A classifier and what reads texts for it; the kept one, where it is what would come out."""
+    asked.check()
+    reading = asked.by_name or asked.examples is not None
+    space = space_of(made_by(on.embedder.spec) if reading else on._settings)
+    settings, read = asked.settings(space), _reader(on, space)
+    saving = save and on._can_keep()
+    if saving and not refresh:
+        found = on._keeping_store.result(on.name, "classes", name)
+        if found is not None and unchanged(on._keeping_store, on.name, found, settings, rows=asked.of_rows):
+            return classes_of(found), read
+    vectors, labels, version = _examples(on, asked, read)
+    named = None
+    if asked.by_name:
+        said = [each for each in labels if each] if asked.names is None else asked.names
+        named = names_to_vectors(read, said, asked.template)
+    classes = learn(vectors, labels, method=asked.method, folds=asked.folds, seed=asked.seed, names=named)
+    made = KeptClasses(classes, space)
+    if saving:
+        on._keeping_store.keep(on.name, classes_result(made, name, version, settings))
+    return made, read
+
+
+def _examples(on: Judging, asked: Asked, read: Reader) -> tuple[Vectors, list[str | None], int]:
+    """(n, dim) unit vectors, their labels, and the version of the rows they are of."""
+    if not asked.of_rows:
+        examples = asked.examples or ()
+        return read([text for text, _ in examples]), [label for _, label in examples], 0
+    items = whole(on._store, on.name, filter=asked.filter, prefix=asked.prefix)
+    if asked.label is not None:
+        return items.vectors, labels_of(on._store, on.name, items, asked.label), items.version
+    labels = [(asked.labels or {}).get(id) for id in items.ids]
+    if not any(labels):
+        raise DataError(f"none of the {len(asked.labels or {}):,} labelled ids is an item of '{on.name}' with a vector")
+    return items.vectors, labels, items.version
+
+
+def kept_scale(on: Judging, name: str) -> tuple[KeptScale, Reader]:
+    """A kept scale, and what reads texts for it."""
+    found = scale_of(_kept(on, "scale", name))
+    return found, _reader(on, found.space)
+
+
+def kept_classes(on: Judging, name: str) -> tuple[KeptClasses, Reader]:
+    """A kept classifier, and what reads texts for it."""
+    found = classes_of(_kept(on, "classes", name))
+    return found, _reader(on, found.space)
+
+
+def _kept(on: Judging, kind: ResultKind, name: str) -> Result:
+    return kept(on._keeping_store, on.name, kind, name, on._settings)
+
+
+def of_this_space(on: Judging, model: Model, what: str) -> Model:
+    """A scale or classifier, unless it was learned from vectors of another model than the collection's.
+
+    Raises
+    ------
+    ModelMismatch : it was
+    """
+    refuse_other_space(model.space, on._settings, f"this {what}", f"learn it for '{on.name}'")
+    return model
+
+
+def _reader(on: Judging, space: Mapping[str, Any]) -> Reader:
+    """Texts as vectors of the collection's model, which is held against the space first: the file may not know its weights."""
+
+    def read(texts: Sequence[str]) -> Vectors:
+        refuse_other_space(space, made_by(on.embedder.spec), f"what '{on.name}' keeps", "learn it anew")
+        return texts_to_vectors(on.embedder, texts, on._settings)
+
+    return read

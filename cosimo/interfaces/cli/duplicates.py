@@ -23,9 +23,9 @@ SHOWN = 3  # ids of a group in a table: pipes get them all
     options.database,
 )
 def duplicates(collection: str, **given: Any) -> None:
-    """List groups of near-duplicates in COLLECTION, the largest first. Nothing is deleted.
+    """List groups of near-duplicates in COLLECTION, the largest first.
 
-    Each group is named by the item that most of the others are like. No model is needed: vectors are in the file.
+    Nothing is deleted. Each group is named by the item that most of the others are like. No model is needed: vectors are in the file.
 
     \b
     cosimo duplicates notes

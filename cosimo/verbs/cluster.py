@@ -38,11 +38,11 @@ WORK = 2_000_000  # rows x clusters that all starts together may compare in a ro
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for."""
+    """What is asked for. None: as the clusters have it that are kept under the name, else k "auto", kmeans, seed 0."""
 
-    k: int | str | None = None  # None or "auto": as `how_many` says
-    method: str = "kmeans"
-    seed: int = 0
+    k: int | str | None = None  # "auto": as `how_many` says
+    method: str | None = None
+    seed: int | None = None
     filter: Filter | None = None
     prefix: str = ""
     name: str = "main"
@@ -54,18 +54,30 @@ class Request:
         ------
         DataError : what cannot be
         """
-        if self.method not in METHODS:
+        if self.method not in (None, *METHODS):
             raise DataError(f"no method is called {self.method!r}; known: {', '.join(METHODS)}")
         whole_number = isinstance(self.k, int) and not isinstance(self.k, bool)
         if self.k not in (None, "auto") and not (whole_number and int(self.k) >= 1):
             raise DataError(f"the number of clusters is 'auto' or a whole number from 1 on, not {self.k!r}")
         if self.method == "hdbscan" and whole_number:
             raise DataError("hdbscan finds out itself how many clusters there are; leave the number out")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0):
             raise DataError(f"the seed is a whole number from 0 on, not {self.seed!r}")
         if not isinstance(self.name, str) or not self.name.strip():
             raise DataError("clusters are kept under a name; give one, or leave it out")
         return self
+
+    def completed(self, kept: Mapping[str, Any] | None) -> Request:
+        """Itself with nothing left open.
+
+        Parameters
+        ----------
+        kept : settings of the clusters that are kept under the name
+        """
+        kept = kept or {}
+        method = self.method or ("kmeans" if isinstance(self.k, int) else str(kept.get("method", "kmeans")))
+        k = self.k or (kept.get("k", "auto") if kept.get("method") == method else "auto")
+        return replace(self, k=k, method=method, seed=int(kept.get("seed", 0)) if self.seed is None else self.seed)
 
     def settings(self, store: Store, collection: str) -> dict[str, Any]:
         """What decides about the groups, as JSON."""
@@ -73,7 +85,7 @@ class Request:
 
         made = store.settings(collection)
         return {
-            "k": self.k or "auto", "method": self.method, "seed": self.seed, "prefix": self.prefix,
+            "k": self.k, "method": self.method, "seed": self.seed, "prefix": self.prefix,
             "where": "" if self.filter is None else to_text(self.filter),
             "model": made.model if made else None, "revision": made.revision if made else None,
         }  # fmt: skip
@@ -103,8 +115,12 @@ def cluster(
     DataError : no items to group, or fewer than groups
     MissingExtra : a package of the method is not installed
     """
-    settings = request.checked().settings(store, collection)
-    made = None if refresh or kept is None else _current(kept, collection, request, settings)
+    before = kept.result(collection, "clusters", request.name) if kept is not None else None
+    request = request.checked().completed(before.settings if before is not None else None)
+    settings = request.settings(store, collection)
+    made = None
+    if kept is not None and before is not None and not refresh and dict(before.settings) == settings:
+        made = _current(kept, collection, request, before)
     if made is not None:
         made = named(store, collection, made, writer, words=False)
     else:
@@ -139,12 +155,12 @@ def grouped(items: Whole, request: Request) -> Groups:
     vectors = items.vectors
     with threadpool_limits(1, user_api="blas"):  # two threads wait for each other: on a busy machine 8 times as long
         if request.method == "hdbscan":
-            labels = density.dense(vectors, seed=request.seed)
+            labels = density.dense(vectors, seed=request.seed or 0)
             count = int(labels.max()) + 1
             centres = _directions(vectors[labels >= 0], labels[labels >= 0], count)
             return _raised(Groups(labels, [centres], [], "density", None))
         k, why = _number(items, request)
-        fit = kmeans.kmeans(vectors, k, seed=request.seed, starts=max(1, min(STARTS, WORK // (k * len(vectors)))))
+        fit = kmeans.kmeans(vectors, k, seed=request.seed or 0, starts=max(1, min(STARTS, WORK // (k * len(vectors)))))
         quality = how_many.silhouette(vectors, fit.labels)
         if len(fit.centres) < k:
             why += f"; only {len(fit.centres)} differ"
@@ -157,7 +173,7 @@ def _number(items: Whole, request: Request) -> tuple[int, str]:
         if request.k > len(items):
             raise DataError(f"{request.k:,} clusters of {len(items):,} items cannot be; ask for {len(items):,} or fewer")
         return request.k, "asked for"
-    choice = how_many.how_many(items.vectors, seed=request.seed)
+    choice = how_many.how_many(items.vectors, seed=request.seed or 0)
     if not choice.tried:
         return 1, "too few items for more"
     return choice.k, f"silhouette {choice.silhouette:.3f}, the best of {len(choice.tried)} numbers tried"
@@ -218,11 +234,8 @@ def kept(store: KeepingStore, collection: str, name: str) -> Clusters:
     return Clusters.of(result, list(store.members(collection, name)), saved=True, computed=False)
 
 
-def _current(store: KeepingStore, collection: str, request: Request, settings: Mapping[str, Any]) -> Made | None:
-    """What is kept and was made as is asked for, brought up to date; None where all has to be made anew."""
-    result = store.result(collection, "clusters", request.name)
-    if result is None or dict(result.settings) != dict(settings):
-        return None
+def _current(store: KeepingStore, collection: str, request: Request, result: Result) -> Made | None:
+    """What is kept, brought up to date; None where all has to be made anew."""
     change = store.changes(collection, result.version, whole=True)
     if change.full:
         return None

@@ -166,6 +166,13 @@ def _shown(term: str, forms: dict[str, Counter[str]]) -> str:
     """A term as it was mostly written."""
     if _HAN.match(term):
         return term
-    return " ".join(
-        max(forms[part].items(), key=lambda item: (item[1], item[0].islower(), item[0]))[0] for part in term.split()
-    )
+    return " ".join(_form(forms[part]) for part in term.split())
+
+
+def _form(written: Counter[str]) -> str:
+    """The commonest form of a word, the shortest of equals; as it is mostly spelled, in small letters where that is open."""
+    folded: Counter[str] = Counter()
+    for form, count in written.items():
+        folded[form.casefold()] += count
+    best = max(folded, key=lambda form: (folded[form], -len(form), form))
+    return max((form for form in written if form.casefold() == best), key=lambda form: (written[form], form.islower(), form))

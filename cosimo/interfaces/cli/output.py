@@ -7,6 +7,7 @@ import shutil
 import sys
 import unicodedata
 from dataclasses import asdict
+from textwrap import indent as indented
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +41,17 @@ def progress(kind: str) -> Callable[[Any], None] | None:
             click.echo(json.dumps({**asdict(done), "seconds": round(done.seconds, 3)}))
 
     return report
+
+
+def array(records: Iterable[Mapping[str, Any]]) -> None:
+    """Records as one JSON array, each written as it comes."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    before = "["
+    for record in records:
+        text = json.dumps(record, ensure_ascii=not encoding.startswith("utf"), default=_jsonable, indent=2)
+        click.echo(storable(before + "\n" + indented(text, "  ")), nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
 
 
 def records(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False) -> None:

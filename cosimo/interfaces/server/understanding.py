@@ -1,5 +1,7 @@
 """Understanding: the verbs that look at a whole collection, as routes. No logic; arguments and answers are Python's."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -38,6 +40,58 @@ class CompareAsked(Filtered):
     metric: Metric = "cosine"
     index: str = "flat"
     params: dict[str, int | str] | None = None
+
+
+class ClusterAsked(Filtered):
+    """The arguments of `Collection.cluster`. No text is sent to a language model for somebody else: names are keywords."""
+
+    k: int | str | None = Field(default=None, description="How many; auto: as the mean silhouette says")
+    method: str | None = Field(default=None, description="kmeans, or hdbscan: dense groups, and noise between them")
+    seed: int | None = None
+    prefix: str = ""
+    name: str = Field(default="main", description="Under which they are kept")
+    truncate: int = Field(default=100, ge=0, description="Characters of each content; 0 for whole ones")
+    save: bool = Field(default=True, description="Keep them; where the database is for reading alone, nothing is")
+    refresh: bool = False
+    items: bool = Field(default=True, description="false: clusters without their items")
+
+
+class ClusterItem(BaseModel):
+    """An item of a cluster."""
+
+    id: str
+    content: str | None
+
+
+class Cluster(BaseModel):
+    """One cluster; `id` "-1" holds what is in none."""
+
+    id: str
+    items: list[ClusterItem]
+    summary: str | None
+    keywords: list[str]
+    size: int
+    cohesion: float | None
+    medoid: str | None
+    parent: int | None
+
+
+class Clusters(BaseModel):
+    """Clusters and how they came about; `levels` are the clusters, groups of them, and groups of groups."""
+
+    clusters: list[Cluster]
+    levels: list[list[dict[str, Any]]]
+    name: str
+    method: str
+    seed: int
+    why: str
+    silhouette: float | None
+    noise: int
+    unusable: int
+    placed: int
+    named_by: str | None
+    computed: bool
+    saved: bool
 
 
 class Near(BaseModel):
@@ -84,6 +138,19 @@ def compare(body: CompareAsked, holds: Reading) -> Json:
             )
     given = {field: getattr(body, field) for field in type(body).model_fields if field not in ("names", "k")}
     return Json(holds.database.compare(*body.names, k=checked_most(body.k), **given).to_dict())
+
+
+@router.post("/v1/collections/{name}/cluster", response_model=Clusters)
+def cluster(name: Name, body: ClusterAsked, holds: Reading) -> Json:
+    """Groups of documents that are like each other."""
+    collection = holds.database.collection(name)
+    ours = ("k", "truncate", "save", "items")
+    asked = {field: getattr(body, field) for field in type(body).model_fields if field not in ours}
+    found = collection.cluster(body.k, save=body.save and not holds.settings.read_only, **asked)
+    listed = list(collection.cluster_items(found, truncate=body.truncate))
+    if not body.items:
+        listed = [each | {"items": []} for each in listed]
+    return Json(found.to_dict() | {"clusters": listed})
 
 
 @router.post("/v1/collections/{name}/duplicates", response_model=Groups)

@@ -157,6 +157,15 @@ def test_a_users_own_row_is_a_provider_of_language_models_too(home: Path) -> Non
         providers.resolve("broken:x")
 
 
+@pytest.mark.parametrize(("host", "origin"), [
+    ("gpu-box", "http://gpu-box:11434"), ("gpu-box:9000", "http://gpu-box:9000"), ("0.0.0.0", "http://127.0.0.1:11434"),
+    ("https://box.example", "https://box.example"),
+])  # fmt: skip
+def test_ollamas_own_variable_says_where_it_is(host: str, origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    assert providers.resolve("ollama:qwen3").origin == origin
+
+
 @pytest.mark.parametrize(("name", "kind", "words"), [
     ("", ModelNotFound, "empty"), ("nobody:x", ModelNotFound, "no provider of language models is called 'nobody'"),
     ("openai:", ModelNotFound, "names no model"), ("openai:gpt-5-mini", MissingKey, "OPENAI_API_KEY"),

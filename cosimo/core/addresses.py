@@ -36,6 +36,19 @@ def checked_address(address: str, which: str) -> str:
     return address
 
 
+def completed(given: str, usual: str) -> str:
+    """An address out of a variable; what it leaves out is as usual: Ollama's is often a host, Databricks' has no https."""
+    if "://" in given or "@" in given or not given:
+        return given or usual
+    there = urlsplit(usual)
+    try:
+        parts = urlsplit(f"//{given}")
+        host, port = parts.hostname or there.hostname or "", parts.port or there.port
+    except ValueError:  # whoever goes there says so
+        return given
+    return f"{there.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}{parts.path}"
+
+
 def origin_and_path(address: str) -> tuple[str, str]:
     """`https://host:port/v1` → (`https://host:port`, `/v1`)."""
     parts = urlsplit(address)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
 from ..core import config
-from ..core.addresses import checked_address, origin_and_path
+from ..core.addresses import checked_address, completed, origin_and_path
 from ..core.errors import ConfigError, ModelNotFound
 from ..core.registry import SERVED, canonical
 
@@ -204,7 +204,7 @@ def _split_length(name: str) -> tuple[str, int | None]:
 
 
 def _of_provider(name: str, row: Provider, model: str, dim: int | None) -> Endpoint:
-    base = checked_address(_completed(config.first_set(row.base_from)[1], row.base), row.name)
+    base = checked_address(completed(config.first_set(row.base_from)[1], row.base), row.name)
     if "YOUR-" in base:
         raise ConfigError(f"{row.title} has an address for each customer; set {row.base_from[0]} to yours")
     known = facts(f"{row.name}:{model}")
@@ -235,19 +235,6 @@ def _paths(base: str, row: Provider) -> tuple[str, ...]:
     if base.endswith("/v1"):
         return (base + row.path, base.removesuffix("/v1") + row.path)
     return (base + row.path,) if base else (row.path, f"/v1{row.path}")
-
-
-def _completed(given: str, usual: str) -> str:
-    """An address out of a variable; what it leaves out is as usual: Ollama's is often a host, Databricks' has no https."""
-    if "://" in given or "@" in given or not given:
-        return given or usual
-    there = urlsplit(usual)
-    try:
-        parts = urlsplit(f"//{given}")
-        host, port = parts.hostname or there.hostname or "", parts.port or there.port
-    except ValueError:  # whoever goes there says so
-        return given
-    return f"{there.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}{parts.path}"
 
 
 def _refuse_length(name: str, row: Provider, known: Model | None, dim: int | None) -> None:

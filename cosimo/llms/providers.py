@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import config, keys
-from ..core.addresses import checked_address, origin_and_path
+from ..core.addresses import checked_address, completed, origin_and_path
 from ..core.errors import ConfigError, MissingKey, ModelNotFound
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ def rows() -> list[dict[str, Any]]:
 
 def _of_row(row: dict[str, Any], prefix: str, model: str) -> Endpoint:
     title, variables = str(row.get("title", prefix)), row.get("key", [])
-    address = config.first_set(row.get("base_from", []))[1] or row.get("base")
-    if not isinstance(address, str):
+    base = row.get("base")
+    if not isinstance(base, str):
         raise ConfigError(f"{config.providers_path()}: '{prefix}' has no address (base); correct it")
-    origin, path = origin_and_path(checked_address(address, prefix))
+    origin, path = origin_and_path(checked_address(completed(config.first_set(row.get("base_from", []))[1], base), prefix))
     key = keys.find(prefix, variables)
     if key is None and row.get("needs_key", True):
         variable = f"set {variables[0]}, or " if variables else ""

@@ -1,0 +1,196 @@
+"""Verbs that look at a whole collection: what they take on many rows, beside other programs on the same vectors.
+
+    python benchmarks/understand.py [--parts clusters] [--rows 100000]
+
+One function a part. Vectors are those of the data folder's bank questions and articles, and of points between two of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import cosimo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DATA = Path(os.environ.get("COSIMO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+CLUSTERS = 100
+
+
+def main() -> None:
+    """Print the tables of the parts asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--rows", type=int, default=100_000)
+    given = parser.parse_args()
+    if not (DATA / "banking77").is_dir():
+        sys.exit(f"no data at {DATA}; set COSIMO_TEST_DATA")
+    for part in given.parts:
+        print(f"\n## {part}\n", flush=True)
+        PARTS[part](given.rows)
+
+
+def table(columns: tuple[str, ...]) -> None:
+    """The head of a table."""
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)
+
+
+def questions() -> tuple[list[str], list[str]]:
+    """The bank's test questions and their intents."""
+    lines = (DATA / "banking77" / "test.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    pairs = [line.split("\t") for line in lines]
+    return [text for _, text in pairs], [intent for intent, _ in pairs]
+
+
+def dense(rows: int) -> np.ndarray:
+    """(rows, 384) unit vectors: real ones, then points between two of them with a little noise."""
+    articles = [document.content for document in cosimo.read(DATA / "til", "**/*.md") if document.content]
+    real = cosimo.embed([*questions()[0], *articles])
+    random = np.random.default_rng(0)
+    one, other = random.integers(0, len(real), (2, rows))
+    part = random.uniform(0, 1, (rows, 1)).astype(np.float32)
+    vectors = part * real[one] + (1 - part) * real[other] + random.normal(0, 0.02, (rows, real.shape[1])).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def seconds(work: Callable[[], object]) -> tuple[float, object]:
+    """How long it takes, and what it gives."""
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+# -- clusters ----------------------------------------------------------------------------------------------------------
+
+
+def clusters(rows: int) -> None:
+    """k-means of many rows, and of bank questions against their intents."""
+    many_rows(rows)
+    print()
+    intents()
+
+
+def many_rows(rows: int) -> None:
+    """Seconds and the mean cosine with the nearest centre, ours and scikit-learn's; the whole commands, read and printed."""
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from threadpoolctl import threadpool_limits
+
+    from cosimo.verbs.kmeans import kmeans
+
+    vectors = dense(rows)
+    table((f"{rows:,} × {vectors.shape[1]}, k = {CLUSTERS}", "s", "ratio", "mean cosine"))
+
+    def ours() -> np.ndarray:
+        with threadpool_limits(1, user_api="blas"):
+            return kmeans(vectors, CLUSTERS).labels
+
+    first, labels = seconds(ours)
+    print(f"| cosimo, k-means alone | {first:.2f} | 1 | {quality(vectors, labels):.4f} |", flush=True)
+    others = {
+        "scikit-learn KMeans, one start": KMeans(CLUSTERS, n_init=1, random_state=0),
+        "scikit-learn MiniBatchKMeans, as llm-cluster has it": MiniBatchKMeans(CLUSTERS, n_init="auto", random_state=0),
+    }
+    for name, model in others.items():
+        took, fitted = seconds(lambda model=model: model.fit(vectors))
+        print(f"| {name} | {took:.2f} | {took / first:.1f}× | {quality(vectors, fitted.labels_):.4f} |", flush=True)
+    commands(vectors)
+
+
+def quality(vectors: np.ndarray, labels: object) -> float:
+    """The mean cosine of rows with the direction of their group's mean."""
+    labels = np.asarray(labels)
+    sums = np.zeros((labels.max() + 1, vectors.shape[1]))
+    np.add.at(sums, labels, vectors)
+    centres = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return float(np.einsum("ij,ij->i", vectors, centres[labels]).mean())
+
+
+def commands(vectors: np.ndarray) -> None:
+    """`cosimo cluster` and `llm cluster` of one file in processes of their own; the second run of ours finds them kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.db"
+        with cosimo.open(path) as db:
+            rows = [f"row {number}" for number in range(len(vectors))]
+            db.collection("rows", model=None).add_vectors(rows, vectors, rows)
+        ours = [sys.executable, "-m", "cosimo", "cluster", "rows", str(CLUSTERS), "-d", str(path), "--json"]
+        run("`cosimo cluster`, names and JSON and all", ours)
+        run("`cosimo cluster`, kept", ours)
+        program = shutil.which("llm", path=str(Path(sys.executable).parent)) or shutil.which("llm")
+        if not program or not run("`llm cluster`", [program, "cluster", "rows", str(CLUSTERS), "-d", str(path)]):
+            took, count = seconds(lambda: as_llm_cluster(path))
+            print(f"| what llm-cluster does, without the start of `llm` | {took:.2f} | | {count} clusters |", flush=True)
+
+
+def as_llm_cluster(path: Path) -> int:
+    """Vectors as lists of Python's numbers, MiniBatchKMeans, JSON: for versions of `llm` that its plug-in does not run with."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    with sqlite3.connect(path) as file:
+        found = file.execute("SELECT id, embedding, content FROM embeddings").fetchall()
+    rows = [(id, struct.unpack(f"<{len(blob) // 4}f", blob), content) for id, blob, content in found]
+    labels = MiniBatchKMeans(CLUSTERS, n_init="auto").fit(np.array([vector for _, vector, _ in rows])).labels_
+    groups: dict[str, list[dict[str, str]]] = {}
+    for (id, _, content), label in zip(rows, labels, strict=True):
+        groups.setdefault(str(label), []).append({"id": id, "content": content[:100]})
+    json.dumps([{"id": id, "items": items} for id, items in groups.items()], indent=4)
+    return len(groups)
+
+
+def run(name: str, command: list[str]) -> bool:
+    """One row of the table; whether clusters came."""
+    took, done = seconds(lambda: subprocess.run(command, capture_output=True, text=True, check=False))
+    assert isinstance(done, subprocess.CompletedProcess)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["failed"])[-1].partition(" (")[0]
+        print(f"| {name} | {reason} | | |", flush=True)
+        return False
+    print(f"| {name} | {took:.2f} | | {len(json.loads(done.stdout))} clusters |", flush=True)
+    return True
+
+
+def intents() -> None:
+    """NMI of five seeds with people's intents."""
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.metrics import normalized_mutual_info_score
+
+    texts, labels = questions()
+    vectors = cosimo.embed(texts)
+    table(("3,080 bank questions, k = 77, five seeds", "s each", "NMI", "lowest", "highest"))
+
+    def ours(seed: int) -> list[int]:
+        found = collection.cluster(77, seed=seed, save=False).labels()
+        return [found[str(number)] for number in range(len(texts))]
+
+    with cosimo.open(":memory:") as db:
+        collection = db.collection("bank", model=None)
+        collection.add_vectors([str(number) for number in range(len(texts))], vectors, texts)
+        ways: dict[str, Callable[[int], object]] = {
+            "cosimo, with names": ours,
+            "scikit-learn KMeans, one start": lambda seed: KMeans(77, n_init=1, random_state=seed).fit_predict(vectors),
+            "scikit-learn MiniBatchKMeans": lambda seed: MiniBatchKMeans(77, n_init="auto", random_state=seed).fit_predict(
+                vectors
+            ),
+        }
+        for name, way in ways.items():
+            took, found = seconds(lambda way=way: [normalized_mutual_info_score(labels, way(seed)) for seed in range(5)])
+            print(f"| {name} | {took / 5:.2f} | {np.mean(found):.4f} | {min(found):.4f} | {max(found):.4f} |", flush=True)
+
+
+PARTS: dict[str, Callable[[int], None]] = {"clusters": clusters}
+
+if __name__ == "__main__":
+    main()

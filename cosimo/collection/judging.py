@@ -90,7 +90,7 @@ class Judging(Understanding):
         self._must_exist()
         if k is not None:
             checked_k(k)
-        chosen = of_this_space(self, self.scale(scale) if isinstance(scale, str) else scale, "scale")
+        chosen = of_this_space(self, self.scale(scale) if isinstance(scale, str) else scale, "this scale was")
         return score(self._items(where, prefix), chosen.axis, k, lowest=lowest)
 
     # -- classes
@@ -172,7 +172,7 @@ class Judging(Understanding):
 
         self._must_exist()
         checked_confidence(min_confidence)
-        chosen = of_this_space(self, self.classes(classes) if isinstance(classes, str) else classes, "classes")
+        chosen = of_this_space(self, self.classes(classes) if isinstance(classes, str) else classes, "these classes were")
         items = self._items(where, prefix)
         return chosen.classes.classify(items.ids, items.vectors, min_confidence)
 

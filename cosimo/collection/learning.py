@@ -162,7 +162,7 @@ def of_this_space(on: Judging, model: Model, what: str) -> Model:
     ------
     ModelMismatch : it was
     """
-    refuse_other_space(model.space, on._settings, f"this {what}", f"learn it for '{on.name}'")
+    refuse_other_space(model.space, on._settings, what, f"learn from texts of '{on.name}'")
     return model
 
 
@@ -170,7 +170,7 @@ def _reader(on: Judging, space: Mapping[str, Any]) -> Reader:
     """Texts as vectors of the collection's model, which is held against the space first: the file may not know its weights."""
 
     def read(texts: Sequence[str]) -> Vectors:
-        refuse_other_space(space, made_by(on.embedder.spec), f"what '{on.name}' keeps", "learn it anew")
+        refuse_other_space(space, made_by(on.embedder.spec), f"what '{on.name}' keeps was", "learn it anew")
         return texts_to_vectors(on.embedder, texts, on._settings)
 
     return read

@@ -26,6 +26,7 @@ _BEFORE_NUMBERS = {
     "no", "nr", "p", "pp", "vol", "fig", "figs", "eq", "sec", "ch", "approx", "ca", "jan", "feb", "mar", "apr", "jun", "jul",
     "aug", "sep", "sept", "oct", "nov", "dec",
 }  # fmt: skip
+_IN_BETWEEN = {"etc", "al", "inc", "ltd", "corp", "co", "jr", "a.m", "p.m", "u.s", "usw"}
 _WORD = re.compile(r"[^\s(\[“„«]*$")
 
 
@@ -47,14 +48,15 @@ def _ends(text: str, start: int, mark: re.Match[str]) -> bool:
     if mark[0][0] in "。！？｡．।॥︒﹒":
         return True
     after = text[mark.end() : mark.end() + 40].lstrip()
-    if after[:1].islower() and (mark[0][0] in ".…" or mark[0][-1] in _CLOSERS):  # "Why?" she asked.
-        return False
-    if mark[0] != ".":
-        return True
     word = _WORD.search(text, start, mark.start())
     last = word[0].lower() if word else ""
-    alone = text[start : mark.start()].strip().lower() == last
-    if last.isdigit() and alone and len(last) < 4:  # 1. An item
+    before = text[start : mark.start()].strip()
+    if after[:1].islower() and (mark[0][0] in ".…" or mark[0][-1] in _CLOSERS):
+        # "Why?" she asked. But a text without any capitals has sentences too
+        return mark[0] == "." and before[:1].islower() and last not in _TITLES | _BEFORE_NUMBERS | _IN_BETWEEN
+    if mark[0] != ".":
+        return True
+    if last.isdigit() and before == last and len(last) < 4:  # 1. An item
         return False
     initial = len(last) == 1 and last.isalpha() and last.isascii() and last != "i" and after[:1].isupper()
     return not (initial or last in _TITLES or (last in _BEFORE_NUMBERS and after[:1].isdigit()))

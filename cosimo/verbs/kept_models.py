@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..core.types import Settings
 
 LEARN = {"scale": "score learn", "classes": "classify learn"}  # kind → the command that makes one
-WORDS = {"scale": "scale", "classes": "classes"}
 
 
 class KeptScale(NamedTuple):
@@ -111,11 +110,12 @@ def kept(store: KeepingStore, collection: str, kind: ResultKind, name: str, sett
     advice = f"cosimo {LEARN[kind]} {collection}" + ("" if name == "main" else f" --name {name}")
     if result is None:
         there = ", ".join(f"'{info.name}'" for info in store.results(collection) if info.kind == kind) or "none yet"
-        raise NotFound(f"'{collection}' keeps no {WORDS[kind]} '{name}', but {there}; run: {advice}")
+        raise NotFound(f"'{collection}' keeps no {kind} '{name}', but {there}; run: {advice}")
     space = result.settings.get("space")
     if not isinstance(space, dict):
-        raise Corrupt(f"the {WORDS[kind]} '{name}' of '{collection}' cannot be read; run: {advice}")
-    refuse_other_space(space, settings, f"the {WORDS[kind]} '{name}' of '{collection}'", f"learn it anew: {advice}")
+        raise Corrupt(f"the {kind} '{name}' of '{collection}' cannot be read; run: {advice}")
+    was, it = ("was", "it") if kind == "scale" else ("were", "them")
+    refuse_other_space(space, settings, f"the {kind} '{name}' of '{collection}' {was}", f"learn {it} anew: {advice}")
     return result
 
 

@@ -44,9 +44,7 @@ def labels_of(store: Store, collection: str, whole: Whole, field: str) -> list[s
         found += [label_of(value) for value in values]
     long = next((label for label in found if label and len(label) > LONGEST), None)
     if long:
-        raise DataError(
-            f"the field '{field}' holds texts of more than {LONGEST} characters, which are no labels: {long[:40]!r}…"
-        )
+        raise DataError(f"the field '{field}' holds texts of more than {LONGEST} characters, no labels: {long[:40]!r}…")
     if not any(found):
         there = ", ".join(list(store.fields(collection))[:10]) or "none at all"
         raise DataError(f"no item of '{collection}' that was asked for has a label in the field '{field}'; there are: {there}")

@@ -30,7 +30,7 @@ def refuse_other_space(space: Mapping[str, Any], settings: Settings, what: str, 
     Parameters
     ----------
     space : `space_of` what it was learned from
-    what : the scale 'main' of 'notes'
+    what : the scale 'main' of 'notes' was
     advice : what to run
     """
     learned = Settings(
@@ -38,7 +38,7 @@ def refuse_other_space(space: Mapping[str, Any], settings: Settings, what: str, 
     )  # fmt: skip
     if not comparable(learned, settings):
         was, now = (_named(each, learned, settings) for each in (learned, settings))
-        raise ModelMismatch(f"{what} was learned from vectors of {was}, and there are now those of {now}; {advice}")
+        raise ModelMismatch(f"{what} learned from vectors of {was}, and there are now those of {now}; {advice}")
 
 
 def _named(each: Settings, *both: Settings) -> str:

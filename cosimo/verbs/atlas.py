@@ -121,16 +121,9 @@ class _Held(NamedTuple):
     """A kept map with its items, by id."""
 
     result: Result
-    positions: list[Position]
-
-    @property
-    def points(self) -> Vectors:
-        dim = self.result.settings["dim"]
-        return np.array([position[1 : 1 + dim] for position in self.positions], np.float32).reshape(-1, dim)
-
-    @property
-    def placed(self) -> Flags:
-        return np.array([position.placed for position in self.positions], np.bool_)
+    ids: list[str]
+    points: Vectors  # (n, dim)
+    placed: Flags  # (n,)
 
 
 def atlas(
@@ -163,7 +156,7 @@ def atlas(
     if held is not None and not refresh and _made_as(held.result, settings):
         change = store.changes(collection, held.result.version, whole=True)
         if not change.full and not len(change.numbers) and not len(change.removed):
-            return _map(collection, held.result, [p.id for p in held.positions], held.points, held.placed, "kept", saved=True)
+            return _map(collection, held.result, held.ids, held.points, held.placed, "kept", saved=True)
         items = _by_id(whole(store, collection, filter=filter, prefix=wanted.prefix))
         found = _updated(collection, held, items)
         if found is not None:
@@ -183,11 +176,19 @@ def _held(kept: KeepingStore, collection: str, name: str) -> _Held | None:
         return None
     if result is None:
         return None
-    held = _Held(result, list(kept.positions(collection, name)))
     made, marks = result.settings, result.arrays.get("marks", np.empty(0))
-    known = made.get("dim") in (2, 3) and made.get("method") in projections.METHODS and isinstance(made.get("seed"), int)
-    whole = isinstance(made.get("neighbours"), int) and marks.shape == (len(held.positions), 2)
-    return held if known and whole and np.isfinite(held.points).all() else None
+    whole_numbers = all(isinstance(made.get(setting), int) for setting in ("seed", "neighbours"))
+    if made.get("dim") not in (2, 3) or made.get("method") not in projections.METHODS or not whole_numbers:
+        return None
+    positions = list(kept.positions(collection, name))
+    try:
+        points = np.array([position[1 : 1 + made["dim"]] for position in positions], np.float32).reshape(-1, made["dim"])
+    except (TypeError, ValueError):  # no numbers
+        return None
+    if marks.shape != (len(positions), 2) or not np.isfinite(points).all():
+        return None
+    placed = np.array([position.placed for position in positions], np.bool_)
+    return _Held(result, [position.id for position in positions], points, placed)
 
 
 def _made_as(result: Result, settings: Mapping[str, Any]) -> bool:
@@ -250,7 +251,7 @@ def _chosen(asked: str, count: int, *, spread: bool) -> tuple[str, str]:
 
 def _updated(collection: str, held: _Held, items: Whole) -> Map | None:
     """The kept map with what is new placed on it; None where too little of it is left."""
-    at = {position.id: row for row, position in enumerate(held.positions)}
+    at = {id: row for row, id in enumerate(held.ids)}
     rows = np.array([at.get(id, -1) for id in items.ids], np.int64)
     marks = _marks(items.vectors)
     there = rows >= 0
@@ -263,7 +264,7 @@ def _updated(collection: str, held: _Held, items: Whole) -> Map | None:
     points[there] = held.points[rows[there]]
     if not there.all():
         points[~there] = _beside(held.result, items.vectors, ~there, first, points[first])
-    changed = not there.all() or len(items) != len(held.positions)
+    changed = not there.all() or len(items) != len(held.ids)
     return _map(collection, held.result, items.ids, points, ~first, "placed" if changed else "kept", saved=False)
 
 

@@ -1,9 +1,9 @@
 """Faithfulness: how much of what is near among vectors is near on a map as well. Makes no map.
 
 Trustworthiness (Venna and Kaski 2001) asks of each item whether those beside it on the map are near it in truth, and counts
-by how many ranks they are not: 1 is perfect, 0.5 what a random map gets. The share of neighbours kept asks the other way round, and
-more plainly: of the k that are truly nearest, how many are among the k nearest on the map. A map of two dimensions cannot keep
-most of them; both are said so that nobody reads more out of a picture than there is in it.
+by how many ranks they are not: 1 is perfect, 0.5 what a random map gets. The share of neighbours kept asks the other way
+round, and more plainly: of the k that are truly nearest, how many are among the k nearest on the map. A map of two dimensions
+cannot keep most of them; both are said so that nobody reads more out of a picture than there is in it.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ LIKELY = (  # fonts with many letters, by the systems they come with; others are
     "Hiragino Sans GB", "Heiti SC", "Microsoft YaHei", "SimHei", "Arial Unicode MS", "Droid Sans Fallback", "Noto Sans Arabic",
     "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Segoe UI", "Arial", "Noto Emoji", "Segoe UI Symbol",
 )  # fmt: skip
+FALSE = ("last resort", ".lastresort", "cm", "stixnonuni", "stixsize")  # whose letters are boxes, or others than they say
 
 
 class GlyphWarning(UserWarning):
@@ -56,12 +57,14 @@ def write_picture(scene: Scene, target: Path | BinaryIO, format: str, *, dark: b
     """
     from pathlib import Path
 
-    figure = _figure(scene, dark)
-    if not isinstance(target, Path):
-        _write(figure, target, format)
-    else:
-        with replacing(target) as file:
-            _write(figure, file, format)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a line each; `_fonts` says it once, for all of them
+        figure = _figure(scene, dark)
+        if not isinstance(target, Path):
+            _write(figure, target, format)
+        else:
+            with replacing(target) as file:
+                _write(figure, file, format)
     return len(scene.map)
 
 
@@ -69,8 +72,7 @@ def _write(figure: Any, file: BinaryIO, format: str) -> None:
     import matplotlib
 
     undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format, {})
-    with matplotlib.rc_context({"svg.hashsalt": "cosimo", "svg.fonttype": "path"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # said once already, for all of them
+    with matplotlib.rc_context({"svg.hashsalt": "cosimo", "svg.fonttype": "path"}):
         figure.savefig(file, format=format, dpi=DOTS, facecolor=figure.get_facecolor(), metadata=undated)
 
 
@@ -225,7 +227,9 @@ def _fonts(texts: Iterable[str]) -> list[str]:
     wanted -= _letters(font_manager.findfont(plain))
     chosen = [plain]
     known = {
-        font.name: font.fname for font in sorted(font_manager.fontManager.ttflist, key=lambda font: font.fname, reverse=True)
+        font.name: font.fname
+        for font in sorted(font_manager.fontManager.ttflist, key=lambda font: font.fname, reverse=True)
+        if not font.name.lower().startswith(FALSE)
     }
     for name in [*(name for name in LIKELY if name in known), *(name for name in sorted(known) if name not in LIKELY)]:
         if not wanted:

@@ -23,7 +23,6 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
         "classify",
         "Learn classes from labelled items and say what others are, or sort texts by the names of classes alone.",
     ),
-    "cluster": ("cluster", "Sort the items of COLLECTION into K clusters, named by what their texts have in common."),
     "search": ("search", "Search COLLECTION by meaning, by words, or by both, with filters."),
     "similarity": ("similarity", "Cosine similarity of each further text to the first one of TEXTS."),
     "get": ("items", "Print items of COLLECTION as lines of JSON: id, content, metadata."),

@@ -49,7 +49,7 @@ class LLMModel:
         try:
             response = self._model.prompt(prompt, system=system or None, stream=False)
             text = response.text().strip()
-            usage = response.usage()
+            usage = getattr(response, "usage", lambda: None)()  # llm has it since 0.19
         except load("llm:NeedsKeyException") as error:
             needed = getattr(self._model, "needs_key", None)
             raise MissingKey(f"'{self.name}' wants a key, and none is set; run: llm keys set {needed}") from error

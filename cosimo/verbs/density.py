@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.progress import note
 from ..core.registry import load
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _found(vectors: Vectors, least: int, seed: int, hdbscan: Any, umap: Any) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of disconnected parts, of one thread where a seed is given
         if len(vectors) > FEW:
+            note("UMAP prepares the items for HDBSCAN; that takes about half a minute")
             points = umap(
                 n_components=DIMS, n_neighbors=NEIGHBOURS, min_dist=0.0, metric="cosine", random_state=seed, n_jobs=1
             ).fit_transform(vectors)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import DataError, Error
 from ..core.parallel import in_parallel
+from ..core.progress import note
 from .keywords import keywords
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def by_model(writer: Writer, groups: Sequence[Sequence[str]]) -> dict[int, str] 
     jobs = [(place, prompt_of(texts, writer.truncate)) for place, texts in enumerate(groups)]
     try:
         model = writer.load(writer.model)
+        note(f"{model.name} is asked for {len(jobs):,} names")
         return dict(in_parallel(partial(_ask, model, writer.prompt), [job for job in jobs if job[1]], AT_ONCE))
     except Error as error:
         warnings.warn(

@@ -40,6 +40,9 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
     (notes / "backups.md").write_text("# Backups\nCopy a SQLite database while it is in use with the backup command.\n")
     (tmp_path / "shop.csv").write_text("id,name,price,category\n1,Red dress,20,dress\n2,Walking shoes,80,shoes\n")
     (tmp_path / "shops.csv").write_text("id,name,lat,lon\n1,Bread and cake,48.8500,2.3470\n2,Bread and more,51.5074,-0.1278\n")
+    (tmp_path / "concrete.txt").write_text("The dog slept under the table.\nA red brick wall.\nCold tea in a cup.\n")
+    (tmp_path / "abstract.txt").write_text("Justice requires fairness.\nThe meaning of freedom.\nHope is a duty.\n")
+    (tmp_path / "essay.txt").write_text("The stone was heavy. Truth matters more than comfort.\n")
     for file in sorted((DATA / "words").glob("*")):  # the pages on words are skipped where there is none
         (tmp_path / file.name).symlink_to(file)
     with sqlite3.connect(tmp_path / "blog.db") as blog:

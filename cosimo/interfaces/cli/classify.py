@@ -90,8 +90,8 @@ def learn(collection: str, **given: Any) -> None:
 @classify.command()
 @click.argument("collection", required=False)
 @options.stacked(
-    options.content,
-    options.input_file,
+    options.text,
+    options.text_file,
     click.option("--texts", type=FILE, metavar="FILE", help="Many texts: one a line, or a table."),
     examples,
     label,

@@ -42,6 +42,10 @@ input_file = click.option(
     type=click.Path(dir_okay=False, allow_dash=True, path_type=str),
     help="File to embed; - is stdin.",
 )
+text = click.option("-c", "--content", help="The text.")
+text_file = click.option(
+    "-i", "--input", "input_", type=click.Path(dir_okay=False, allow_dash=True, path_type=str), help="File with it; - is stdin."
+)
 binary = click.option("--binary", is_flag=True, help="Treat the input as binary data.")
 store = click.option("--store", is_flag=True, help="Store the text itself beside its vector.")
 no_passages = click.option(

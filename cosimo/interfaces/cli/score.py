@@ -35,8 +35,8 @@ def score() -> None:
 @options.stacked(
     low,
     high,
-    options.content,
-    options.input_file,
+    options.text,
+    options.text_file,
     click.option("--id", help="The text of this item of COLLECTION."),
     click.option("--texts", type=FILE, metavar="FILE", help="Many texts: one a line, or a table."),
     click.option("--sentences", is_flag=True, help="Sentence by sentence; in colors on a terminal."),

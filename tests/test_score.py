@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -312,7 +313,7 @@ def test_a_page_shows_whatever_stands_in_the_text_and_runs_nothing() -> None:
     assert "default-src 'none'" in page
     assert page.count("<mark ") == 3
     assert not any(word in page for word in ("http://", "https://", "src=", "url("))
-    assert "<mark " in shaded("a", [(0, 1)], [0.5], ("l", "h"))._repr_html_()
+    assert f"background: {hex_of(0.5)}" in shaded("a", [(0, 1)], [0.5], ("l", "h"))._repr_html_()
 
 
 def test_half_a_surrogate_pair_does_not_stop_a_page() -> None:
@@ -324,17 +325,27 @@ def test_colors_grow_with_the_distance_and_stop_at_the_ends() -> None:
     assert hex_of(99) == hex_of(1.5) != hex_of(1)
     assert hex_of(-99) == hex_of(-1.5)
     assert [rgb_of(place)[2] for place in (0, 0.5, 1, 1.5)] == sorted((rgb_of(p)[2] for p in (0, 0.5, 1, 1.5)), reverse=True)
-    assert all(16 <= terminal_color(place / 10) <= 231 for place in range(-20, 21))
+    assert all(16 <= (terminal_color(sign * place / 10) or 0) <= 231 for place in range(2, 21) for sign in (-1, 1))
+    assert terminal_color(0.1) is None
     assert len({terminal_color(place) for place in (-1.5, -0.7, 0, 0.7, 1.5)}) == 5
 
 
 def test_text_on_every_color_is_read_easily() -> None:
-    def light(rgb: tuple[int, ...]) -> float:  # relative luminance, WCAG 2
-        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (part / 255 for part in rgb)]
+    def light(color: str) -> float:  # relative luminance, WCAG 2
+        parts = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    ink = light((0x14, 0x17, 0x1A))
-    assert min((light(rgb_of(place / 10)) + 0.05) / (ink + 0.05) for place in range(-20, 21)) > 4.5
+    def contrast(one: str, other: str) -> float:
+        dark, bright = sorted((light(one), light(other)))
+        return (bright + 0.05) / (dark + 0.05)
+
+    assert min(contrast(hex_of(place / 10), "#14171a") for place in range(-20, 21)) > 4.5
+    page = shaded("", [], [], ("low", "high")).html()
+    colors = [dict(re.findall(r"--(\w+): (#\w{6})", line)) for line in page.splitlines() if "--ink:" in line]
+    assert len(colors) == 2, "light and dark"
+    for each in colors:
+        assert min(contrast(each["ink"], each[name]) for name in ("paper", "low", "high")) > 4.5
 
 
 # -- at the doors
@@ -398,6 +409,16 @@ def test_a_scale_that_was_learned_sorts_the_items(files: Path) -> None:
     assert run(files, "notes", "-c", "hot fire", "-d", "@notes.db")[1][0]["score"] > 0  # type: ignore[operator]
     code, _, error = run(files, "notes", "--name", "other", "-d", "@notes.db")
     assert (code, "keeps no scale 'other', but 'main'" in error) == (1, True)
+
+
+def test_on_a_terminal_sentences_are_in_colors_and_nothing_in_them_steers(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosimo.interfaces.cli.output.on_terminal", lambda: True)
+    given = ["score", "--low", str(files / "cold.txt"), "--high", str(files / "hot.csv"), "-m", "fake:64", "--sentences"]
+    done = CliRunner().invoke(cli, given, input="cold ice snow.\nhot\x1b[2J fire sun! 冷冰。", color=True)
+    assert done.exit_code == 0, done.output
+    assert re.sub(r"\x1b\[[\d;]*m", "", done.stdout) == "cold ice snow.\nhot�[2J fire sun! 冷冰。\n"
+    assert f"48;5;{terminal_color(-1.5)}m" in done.stderr
+    assert done.stdout.count("\x1b[38;5;16m") >= 2
 
 
 @pytest.mark.parametrize(

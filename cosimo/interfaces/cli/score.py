@@ -214,8 +214,9 @@ def _colored(shaded: Shaded, as_json: bool) -> None:
     at = 0
     for start, end, text, place in shaded.sentences:
         click.echo(_shown(shaded.text[at:start]), nl=False)
+        color = None if place is None else terminal_color(place)
         for number, line in enumerate(_shown(text).split("\n")):  # no color to the end of a line
-            shown = line if place is None else click.style(line, fg=16, bg=terminal_color(place))
+            shown = line if color is None else click.style(line, fg=16, bg=color)
             click.echo(("\n" if number else "") + shown, nl=False)
         at = end
     click.echo(_shown(shaded.text[at:]).rstrip("\n"))

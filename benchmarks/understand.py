@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DATA = Path(os.environ.get("COSIMO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 CLUSTERS = 100
+UMAP_MOST = 100_000  # rows of which umap-learn makes a map in minutes
 
 
 def main() -> None:
@@ -190,7 +191,140 @@ def intents() -> None:
             print(f"| {name} | {took / 5:.2f} | {np.mean(found):.4f} | {min(found):.4f} | {max(found):.4f} |", flush=True)
 
 
-PARTS: dict[str, Callable[[int], None]] = {"clusters": clusters}
+# -- maps --------------------------------------------------------------------------------------------------------------
+
+
+def maps(rows: int) -> None:
+    """Coordinates of many rows, ours and other programs'; new ones placed; how true the maps are."""
+    from sklearn.decomposition import PCA
+
+    from cosimo.verbs import projections
+    from cosimo.verbs.faithfulness import faithfulness
+
+    made = dense(rows + 1_000)
+    vectors, new = made[:rows], made[rows:]
+    table((f"{rows:,} × {vectors.shape[1]}", "s", "ratio", "trustworthiness", "neighbours kept"))
+    axes = projections.principal(vectors, 2)
+    first, flat = seconds(lambda: projections.projected(vectors, projections.principal(vectors, 2)))
+    took, theirs = seconds(lambda: PCA(2, random_state=0).fit_transform(vectors))
+    laid, points = seconds(lambda: projections.umap(vectors, 2, seed=0, neighbours=15))
+    ways: list[tuple[str, float, object]] = [
+        ("cosimo, PCA alone", first, flat), ("scikit-learn PCA", took, theirs), ("cosimo, UMAP alone", laid, points),
+    ]  # fmt: skip
+    if rows <= UMAP_MOST:
+        ways.append(("umap-learn with a seed, its own neighbours", *seconds(lambda: of_umap_learn(vectors))))
+    for name, took, found in ways:
+        true = faithfulness(vectors, np.asarray(found, np.float32))
+        ratio = f"{took / (laid if 'umap' in name.lower() else first):.1f}×"
+        print(f"| {name} | {took:.2f} | {ratio} | {true.trustworthiness:.3f} | {true.kept:.3f} |", flush=True)
+    took, _ = seconds(lambda: projections.projected(new, axes))
+    print(f"| 1,000 new ones on the PCA | {took:.3f} | | | |", flush=True)
+    took, _ = seconds(lambda: projections.among(new, vectors, np.asarray(points)))
+    print(f"| 1,000 new ones on the UMAP | {took:.2f} | | | |", flush=True)
+    whole_maps(vectors, new)
+
+
+def of_umap_learn(vectors: np.ndarray) -> np.ndarray:
+    """What `pip install umap-learn` gives without us."""
+    import warnings
+
+    from umap import UMAP
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.asarray(UMAP(random_state=0).fit_transform(vectors))
+
+
+def whole_maps(vectors: np.ndarray, new: np.ndarray) -> None:
+    """`Collection.map` and `export_map`, the file read and written and all."""
+    with tempfile.TemporaryDirectory() as folder, cosimo.open(Path(folder) / "rows.db") as db:
+        collection = db.collection("rows", model=None)
+        collection.add_vectors([f"row {number}" for number in range(len(vectors))], vectors)
+        took, made = seconds(lambda: collection.map("pca"))
+        print(f"| `Collection.map('pca')`, measured and kept | {took:.2f} | | | |", flush=True)
+        print(f"| the same again, kept | {seconds(collection.map)[0]:.2f} | | | |", flush=True)
+        collection.add_vectors([f"new {number}" for number in range(len(new))], new)
+        took, made = seconds(collection.map)
+        print(f"| 1,000 new ones placed by `Collection.map` | {took:.2f} | | | |", flush=True)
+        page = Path(folder) / "map.html"
+        took, _ = seconds(lambda: collection.export_map(made, page))
+        print(f"| the page, {page.stat().st_size / 1e6:.0f} MB | {took:.2f} | | | |", flush=True)
+
+
+# -- classes -----------------------------------------------------------------------------------------------------------
+
+
+def labelled(part: str) -> tuple[np.ndarray, list[str]]:
+    """Vectors and intents of the bank's training or test questions."""
+    lines = (DATA / "banking77" / f"{part}.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    pairs = [line.split("\t") for line in lines]
+    return cosimo.embed([text for _, text in pairs]), [intent for intent, _ in pairs]
+
+
+def classes(rows: int) -> None:
+    """Accuracy on the bank's test questions, learning from its training questions, beside scikit-learn's; and time at `rows`."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import NearestCentroid
+
+    from cosimo.verbs.classes import METHODS, learn_classes
+    from cosimo.verbs.held_out import calibration_error
+    from cosimo.verbs.logistic import logistic
+
+    (vectors, intents), (unseen, truth) = labelled("train"), labelled("test")
+    ids = [str(number) for number in range(len(truth))]
+    names = sorted(set(intents))
+    table(("10,003 bank questions, 77 intents", "s", "right of 3,080", "held out", "confidence off by"))
+    for method in METHODS[1:]:
+        known = None
+        if method == "names":
+            known = dict(zip(names, cosimo.embed([name.replace("_", " ") for name in names]), strict=True))
+        took, made = seconds(lambda method=method, known=known: learn_classes(vectors, intents, method=method, names=known))
+        found = made.classify(ids, unseen)
+        right = np.array([each.label == intent for each, intent in zip(found, truth, strict=True)])
+        off = calibration_error(np.array([each.confidence for each in found]), right)
+        print(
+            f"| cosimo {method} | {took:.2f} | {right.mean():.4f} | {made.report.accuracy.value:.4f} | {off:.3f} |", flush=True
+        )
+    for name, model in (
+        ("scikit-learn LogisticRegression(C=10), not tested", LogisticRegression(C=10, max_iter=1_000)),
+        ("scikit-learn NearestCentroid, not tested", NearestCentroid()),
+    ):
+        took, _ = seconds(lambda model=model: model.fit(vectors, intents))
+        print(f"| {name} | {took:.2f} | {(model.predict(unseen) == np.array(truth)).mean():.4f} | | |", flush=True)
+    number = np.searchsorted(names, intents)
+    took, _ = seconds(lambda: logistic(vectors, number, len(names), strength=10))
+    print(f"| cosimo's regression alone, not tested | {took:.2f} | | | |\n", flush=True)
+    many = dense(rows)
+    labels = [f"{place}" for place in (many[:, :20] > 0.02).argmax(axis=1).tolist()]
+    table((f"{rows:,} vectors, {len(set(labels))} classes", "s"))
+    for method in METHODS[1:3]:
+        took, made = seconds(lambda method=method: learn_classes(many, labels, method=method))
+        print(f"| learn and test: {method} | {took:.2f} |", flush=True)
+    took, _ = seconds(lambda: made.classify(labels, many))
+    print(f"| classify them all | {took:.2f} |", flush=True)
+
+
+def scales(rows: int) -> None:
+    """Twenty examples an end: pairs nobody has seen, and time at `rows`."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from scale_examples import ABSTRACT, CONCRETE, UNSEEN
+
+    from cosimo.collection import scoring
+    from cosimo.verbs.score import positions
+
+    table(("examples an end", "pairs in order of 20", "held out", "95%"))
+    for count in (2, 5, 10, 20):
+        scale = scoring.scale(CONCRETE[:count], ABSTRACT[:count])
+        low, high = (scale.score([pair[at] for pair in UNSEEN]) for at in (0, 1))
+        right = scale.trust.right
+        ordered = sum(a < b for a, b in zip(low, high, strict=True))
+        print(f"| {count} | {ordered} | {right.value:.0%} | {right.low:.0%} to {right.high:.0%} |", flush=True)
+    many = dense(rows)
+    took, _ = seconds(lambda: positions(scale.axis, many))
+    print(f"\n{rows:,} vectors placed in {1000 * took:.0f} ms", flush=True)
+
+
+PARTS: dict[str, Callable[[int], None]] = {"clusters": clusters, "maps": maps, "classes": classes, "scales": scales}
 
 if __name__ == "__main__":
     main()

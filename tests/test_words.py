@@ -159,12 +159,27 @@ def test_words_spelled_alike_are_named(google: Words) -> None:
 def test_questions_that_make_no_sense_are_refused(few: Words) -> None:
     with pytest.raises(DataError, match="three words"):
         few.odd_one_out(["king", "queen", "king"])
-    with pytest.raises(DataError, match="1 or more"):
-        few.neighbours("king", 0)
+    for k in (0, -1, "3", 2.5, True):
+        with pytest.raises(DataError, match="at least 1"):
+            few.neighbours("king", k)  # type: ignore[arg-type]
+    for asked in (None, b"king", 5):
+        with pytest.raises(DataError, match="is a text, not"):
+            few.neighbours(asked)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="one vector for each"):
         made_of(["a", "a"], np.eye(2))
+    with pytest.raises(DataError, match="empty"):
+        made_of(["a", ""], np.eye(2))
     with pytest.raises(BadVector):
         made_of(["a", "b"], [[1, np.nan], [0, 1]])
+    with pytest.raises(DataError, match="content 1 is bytes"):
+        few.sentences(["king", b"queen"])  # type: ignore[list-item]
+
+
+def test_one_text_is_one_text_and_no_list_of_its_letters(few: Words) -> None:
+    assert few.sentences("king queen").tolist() == few.sentences(["king queen"]).tolist()
+    assert list(one_hot("cat")) == ["cat"]
+    with pytest.raises(DataError, match="three words or more, not 1"):
+        few.odd_one_out("king queen man")
 
 
 # -- files
@@ -192,6 +207,27 @@ def test_what_is_saved_is_read_again(few: Words, tmp_path: Path, name: str) -> N
     assert list(again) == [word.replace(" ", "_") if name == "w.bin" else word for word in odd]
     assert np.array_equal(again.table.take(range(9)), odd.table.take(range(9)))
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["w.bin", "w.txt"])
+def test_a_line_end_in_a_word_does_not_end_the_word_where_it_is_saved(tmp_path: Path, name: str) -> None:
+    odd = made_of(["a\nb", "\tc", "d\r", "e\x00f", "\ud800"], np.eye(5))
+    odd.save(tmp_path / name)
+    assert list(load(tmp_path / name)) == ["a_b", "_c", "d_", "e_f", "?"]
+
+
+def test_places_where_nothing_can_be_saved_are_told_and_databases_stay(few: Words, tmp_path: Path, home: Path) -> None:
+    written(tmp_path / "file", b"x")
+    with cosimo.open(tmp_path / "notes.db") as db:
+        db.collection("notes", model="fake:8").add([Document("1", "text")])
+    for path, word in (
+        (tmp_path, "folder"), (tmp_path / "file" / "w.bin", "cannot be written"), (tmp_path / ("x" * 300), "cannot be written"),
+        (tmp_path / "no" / "w.bin", "cannot be written"), (tmp_path / "notes.db", "is a database"),
+    ):  # fmt: skip
+        with pytest.raises(UnreadableSource, match=word):
+            few.save(path)
+    with cosimo.open(tmp_path / "notes.db") as db:
+        assert len(db.collection("notes")) == 1
 
 
 def test_words_with_spaces_are_read_where_the_form_can_tell(tmp_path: Path) -> None:
@@ -526,9 +562,23 @@ def test_too_little_text_and_senseless_numbers_are_refused(gensim: Any, tmp_path
         train(["x"], tmp_path / "w.bin", dim=0)
     with pytest.raises(ConfigError, match="glove"):
         train(["x"], tmp_path / "w.bin", kind="glove")
+    for seed in (-1, 2**32):
+        with pytest.raises(ConfigError, match="seed"):
+            train(TEXTS, tmp_path / "w.bin", seed=seed)
+    with pytest.raises(ConfigError, match="memory"):
+        train(TEXTS, tmp_path / "w.bin", dim=10**13)
+    with pytest.raises(DataError):
+        train([None], tmp_path / "w.bin")  # type: ignore[list-item]
     with pytest.raises(UnreadableSource, match="no folder"):
         train(TEXTS, tmp_path / "nowhere" / "w.bin")
+    with pytest.raises(UnreadableSource, match="folder"):
+        train(TEXTS, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_is_learned_from_by_its_words_and_half_characters_do_no_harm(gensim: Any, tmp_path: Path) -> None:
+    assert train("the cat \ud800 sat. " * 9, tmp_path / "w.txt", dim=2).tokens == 27
+    assert set(load(tmp_path / "w.txt")) == {"the", "cat", "sat"}
 
 
 def test_without_gensim_the_pip_line_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -643,8 +693,13 @@ def test_the_other_questions_on_the_command_line(call: Any, tmp_path: Path) -> N
     assert json.loads(call("words", "eval", "w.txt", "q")[1].splitlines()[-1]) == {
         "section": "total", "questions": 1, "covered": 1, "right": 1, "accuracy": 1.0,
     }  # fmt: skip
-    written(tmp_path / "p", b"king queen 9\nman woman 8\nking C++ 1\nman well-known 2\n")
-    assert json.loads(call("words", "eval", "w.txt", "p")[1])["covered"] == 4
+    for header in ("", "Word 1,Word 2,Human (mean)\n", "word1 word2 POS score\n"):  # WordSim-353's is four words
+        rows = "king queen N 9\nman woman N 8\nking C++ N 1\nman well-known N 2\n"
+        written(tmp_path / "p", (header + (rows.replace(" ", ",") if "," in header else rows)).encode())
+        assert json.loads(call("words", "eval", "w.txt", "p")[1])["covered"] == 4
+    assert [json.loads(line)["word"] for line in call("words", "odd", "w.txt", "new york", "man", "woman")[1].splitlines()] == [
+        "new york", "man", "woman",
+    ]  # fmt: skip
     assert call("words", "w.txt", "--into", "all", "-d", "x.db", "--save", "w.bin")[2].count("7 words") == 2
     assert json.loads(call("similar", "all", "king", "-d", "x.db", "-n", "1")[1])["id"] == "queen"
     assert json.loads(call("similar", "all", "-c", "the KING", "-d", "x.db", "-n", "1")[1])["id"] == "king"
@@ -663,6 +718,12 @@ def test_errors_on_the_command_line_are_one_line(call: Any, tmp_path: Path) -> N
         assert word in err
         assert err.count("\n") == 1
     assert call("words", "w.txt")[0] == 2
+    for arguments in (("trian", "notes", "out.bin"), ("simlarity", "w.txt", "king", "queen"), ("odds",)):
+        code, _, err = call("words", *arguments)
+        assert (code, "Did you mean:" in err, arguments[0] in err) == (2, True, True)
+    written(tmp_path / "trian", text(VECTORS))
+    assert json.loads(call("words", "trian", "king", "-n", "1")[1])["word"] == "queen", "a file of that name is one"
+    assert "Commands:" in "".join(call("words")[1:])
     written(tmp_path / "twice", b"a 1 0\na 0 1\nb 1 1\n")
     code, out, err = call("words", "twice", "a")
     assert (code, json.loads(out)["word"]) == (0, "b")
@@ -678,6 +739,9 @@ def test_training_on_the_command_line(gensim: Any, call: Any, tmp_path: Path) ->
     assert "words of 8 numbers" in err
     assert call("words", "train", "notes/a.md", "same.bin", "--dim", "8", "-q")[2] == ""
     assert list(load(tmp_path / "own.bin")) == list(load(tmp_path / "same.bin"))
+    before = (folder / "a.md").read_bytes()
+    assert "is the text itself" in call("words", "train", "notes/a.md", "notes/../notes/a.md", "--dim", "8")[2]
+    assert (folder / "a.md").read_bytes() == before
 
 
 def test_tokens_on_the_command_line(call: Any, minilm: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core import config
+from .arguments import several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from ..core.types import Vector, Vectors
+    from ..core.types import Embedder, Vector, Vectors
     from ..embedders.context import TokenVectors
     from ..embedders.word_table import WordTable
     from ..embedders.word_training import Trained
@@ -47,13 +48,15 @@ def made_of(words: Sequence[str], vectors: ArrayLike) -> Words:
     Raises
     ------
     BadVector : NaN, infinity or ragged
-    DataError : not one vector a word, or a word twice
+    DataError : not one vector a word, a word twice, or an empty one
     """
     from ..core.errors import DataError
     from ..core.vectors import checked
     from ..embedders.word_table import Held, WordTable
 
-    matrix = checked(vectors)
+    words, matrix = several(words), checked(vectors)
+    if "" in words:
+        raise DataError("a word is empty; give each vector a word")
     index = {word: number for number, word in enumerate(words)}
     if not len(words) == len(index) == len(matrix):
         raise DataError(f"{len(index)} different words and {len(matrix)} vectors; give one vector for each word")
@@ -69,11 +72,15 @@ def one_hot(words: Sequence[str]) -> Words:
     """
     from ..embedders.word_table import one_hot
 
-    return Words(one_hot(words))
+    return Words(one_hot(several(words)))
 
 
-def embed_tokens(text: str, *, model: str | None = None) -> TokenVectors:
+def embed_tokens(text: str, *, model: str | Embedder | None = None) -> TokenVectors:
     """The tokens of a text, where each stands, and its vector in this text, by a local model (left out: the default).
+
+    Parameters
+    ----------
+    model : its name, or one that is loaded already, for many texts
 
     Raises
     ------
@@ -83,7 +90,9 @@ def embed_tokens(text: str, *, model: str | None = None) -> TokenVectors:
     from ..embedders.context import embed_tokens
     from .models import load_embedder
 
-    return embed_tokens(load_embedder(config.default_model() if model is None else model, cache=False), text)
+    if model is None or isinstance(model, str):
+        model = load_embedder(model or config.default_model(), cache=False)
+    return embed_tokens(model, text)
 
 
 def train(
@@ -116,6 +125,7 @@ def train(
     """
     from ..embedders.word_training import train
 
+    texts = [texts] if isinstance(texts, str) else texts
     return train(
         texts, target, kind=kind, dim=dim, window=window, min_count=min_count, epochs=epochs, skipgram=skipgram, seed=seed,
         threads=threads,
@@ -196,7 +206,7 @@ class Words:
         """
         from ..verbs.words import odd_one_out
 
-        return odd_one_out(self.table, words)
+        return odd_one_out(self.table, several(words))
 
     def analogies(self, path: str | Path) -> Analogies:
         """How many analogies of a file are answered (`questions-words.txt`), by section.
@@ -231,11 +241,17 @@ class Words:
         ----------
         sif : frequent words count for less, and what all these texts have in common is taken out (Arora et al. 2017).
             `words:FILE@sif` as a model does the first alone. The most frequent words must stand first in the file
+
+        Raises
+        ------
+        DataError : something that is not text
+        ConfigError : `sif`, and nothing says how frequent the words are
         """
+        from ..core.content import texts_of
         from ..core.vectors import normalised
         from ..embedders.words import TextsOfWords, without_common
 
-        means = TextsOfWords(self.table, sif=sif).means(texts)
+        means = TextsOfWords(self.table, sif=sif).means(texts_of(several(texts), self.table.name))
         return normalised(without_common(means) if sif else means)
 
     def into(self, collection: Collection) -> tuple[int, int]:
@@ -258,6 +274,6 @@ class Words:
         ------
         UnreadableSource : the file cannot be written
         """
-        from ..embedders.word_files import write
+        from ..embedders.word_writing import write
 
         write(path, self.table)

@@ -355,33 +355,3 @@ def _fasttext(path: Path, limit: int | None) -> WordTable:
 
     index = {word: number for number, word in enumerate(kept)}
     return WordTable(index, Held(vectors[order]), path.name, counts=counts[order], compose=compose)
-
-
-# -- writing
-
-
-def write(path: str | Path, table: WordTable) -> None:
-    """A table as word2vec has it: binary where the name ends in .bin, else text with a header, which `.vec` is too.
-
-    Raises
-    ------
-    UnreadableSource : the file cannot be written
-    """
-    path = Path(path).expanduser()
-    part = path.with_name(f"{path.name}.part")
-    binary = path.suffix == ".bin"
-    try:
-        with part.open("wb") as file:
-            file.write(f"{len(table)} {table.dim}\n".encode())
-            words = iter(table.index)
-            for _, rows in table.blocks():
-                for row in rows:
-                    word = next(words).encode("utf-8", "replace")
-                    if binary:
-                        file.write(word.replace(b" ", b"_") + b" " + row.astype("<f4").tobytes() + b"\n")
-                    else:
-                        file.write(word + b" " + " ".join(map(str, row)).encode() + b"\n")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UnreadableSource(f"{path} cannot be written: {error.strerror or error}") from error

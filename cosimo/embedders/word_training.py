@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.content import storable
 from ..core.errors import ConfigError, DataError, UnreadableSource
 from ..core.registry import load
+from .word_writing import replacing
 from .words import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import IO
 
 KINDS = ("word2vec", "fasttext")
@@ -64,16 +66,11 @@ def train(
     Raises
     ------
     MissingExtra : gensim is not installed
-    ConfigError : no such kind, or a number below 1
-    DataError : no word occurs often enough
-    UnreadableSource : the file cannot be written
+    ConfigError : no such kind, a number below 1, or vectors that memory does not hold
+    DataError : no word occurs often enough, or something is no text
+    UnreadableSource : the file cannot be written, or is a database
     """
-    if kind not in KINDS:
-        raise ConfigError(f"no kind of word vectors is called '{kind}'; known: {', '.join(KINDS)}")
-    numbers = {"dim": dim, "window": window, "min_count": min_count, "epochs": epochs, "threads": threads}
-    for name, value in numbers.items():
-        if value < 1:
-            raise ConfigError(f"{name} must be 1 or more, not {value}")
+    _refuse(kind, seed, {"dim": dim, "window": window, "min_count": min_count, "epochs": epochs, "threads": threads})
     maker = load("gensim.models:Word2Vec" if kind == "word2vec" else "gensim.models:FastText")
     path = Path(target).expanduser()
     if not path.parent.is_dir():
@@ -91,15 +88,30 @@ def train(
             raise DataError(
                 f"no word occurs {min_count} times in these {tokens:,} words; give more text, or a lower --min-count"
             ) from error
+        except MemoryError as error:
+            raise ConfigError(
+                f"vectors of {dim:,} numbers for these words need more memory than there is; lower dim"
+            ) from error
     _save(model, path, kind)
     return Trained(str(path), kind, len(model.wv), dim, sentences, tokens)
+
+
+def _refuse(kind: str, seed: int, numbers: Mapping[str, int]) -> None:
+    """Raise `ConfigError` where a number or the kind is none, before texts are read."""
+    if kind not in KINDS:
+        raise ConfigError(f"no kind of word vectors is called '{kind}'; known: {', '.join(KINDS)}")
+    for name, value in numbers.items():
+        if value < 1:
+            raise ConfigError(f"{name} must be 1 or more, not {value}")
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"a seed is a whole number from 0 to {2**32 - 1:,}, not {seed}")
 
 
 def _write_sentences(texts: Iterable[str], file: IO[str]) -> tuple[int, int]:
     """(sentences, words) written: words in lower case, as most who look one up type it; one line a sentence."""
     sentences = tokens = 0
     for text in texts:
-        for sentence in _SENTENCE.split(text):
+        for sentence in _SENTENCE.split(storable(text)):
             words = [word.replace("_", " ").strip().replace(" ", "_") for word in words_of(sentence.lower())]
             words = [piece for word in words if word for piece in _characters(word)]
             for start in range(0, len(words), LINE):
@@ -117,13 +129,8 @@ def _characters(word: str) -> Iterable[str]:
 
 
 def _save(model: Any, path: Path, kind: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with replacing(path) as part:
         if kind == "fasttext" and path.suffix == ".bin":
             load("gensim.models.fasttext:save_facebook_model")(model, str(part))
         else:
             model.wv.save_word2vec_format(str(part), binary=path.suffix == ".bin")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UnreadableSource(f"{path} cannot be written: {error.strerror or error}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +29,15 @@ class WordPair:
 
 
 def are_analogies(path: str | Path) -> bool:
-    """True for a file of analogies, by its first line; False for pairs.
+    """True for a file of analogies, by its first lines; False for pairs, which a header of four words may stand above.
 
     Raises
     ------
     UnreadableSource : it cannot be read
     """
     lines = _lines(Path(path).expanduser())
-    first = next((line for line in lines if line.strip() and not line.startswith(("#", "//"))), "")
-    return first.startswith(":") or _is_question(first)
+    first = list(islice((line for line in lines if line.strip() and not line.startswith(("#", "//"))), 2))
+    return bool(first) and (first[0].startswith(":") or all(map(_is_question, first)))
 
 
 def load_analogies(path: str | Path) -> dict[str, list[Question]]:
@@ -94,7 +95,7 @@ def _cells(line: str) -> list[str]:
 
 def _is_question(line: str) -> bool:
     words = line.split()
-    return len(words) == 4 and "\t" not in line and all(_number(word) is None for word in words)
+    return line.startswith(":") or (len(words) == 4 and all(_number(word) is None for word in words))
 
 
 def _number(cell: str) -> float | None:

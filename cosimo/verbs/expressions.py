@@ -45,8 +45,10 @@ def parse(text: str, known: Callable[[str], bool]) -> list[Term]:
 
     Raises
     ------
-    DataError : no word in it, a sign without a word behind it, or more than 2,000 characters
+    DataError : no text, no word in it, a sign without a word behind it, or more than 2,000 characters
     """
+    if not isinstance(text, str):
+        raise DataError(f"a word or a sum of words is a text, not {type(text).__name__}")
     if len(text) > MOST:
         raise DataError(f"an expression of {len(text):,} characters is too long; use at most {MOST:,}")
     terms: list[Term] = []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import BadVector, DataError
 from .expressions import parse
+from .search import checked_k
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,8 +52,7 @@ def neighbours(table: WordTable, expression: str, k: int = 10, *, with_inputs: b
     DataError : no expression, or k below 1
     BadVector : what is added and what is taken away cancel each other out
     """
-    if k < 1:
-        raise DataError(f"the number of words is 1 or more, not {k}")
+    k = checked_k(k)
     terms = parse(expression, lambda word: table.known(word) is not None)
     target = vector_of(table, terms)
     left_out = set() if with_inputs else {table.find(term.word) for term in terms}

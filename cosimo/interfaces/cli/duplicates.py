@@ -25,12 +25,13 @@ SHOWN = 3  # ids of a group in a table: pipes get them all
 def duplicates(collection: str, **given: Any) -> None:
     """List groups of near-duplicates in COLLECTION, the largest first.
 
-    Nothing is deleted. Each group is named by the item that most of the others are like. No model is needed: vectors are in the file.
+    Nothing is deleted. Each group is named by the item that most of the others are like. No model is needed: vectors are in
+    the file.
 
     \b
     cosimo duplicates notes
     cosimo duplicates tickets -t 0.98 --where "year >= 2025"
-    cosimo duplicates notes | jq -r '.others[].id' | xargs cosimo delete notes
+    cosimo duplicates notes | jq -r '.others[].id' | tr '\\n' '\\0' | xargs -0 cosimo delete notes --
     """
     from .named import named
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options, output
+from .lazy import EverydayGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,22 +19,23 @@ FILE = click.Path(dir_okay=False)
 limit = click.option("--limit", type=click.IntRange(1), help="Read this many words from the beginning of FILE alone.")
 
 
-class Files(click.Group):
-    """A group where a word that is no command is the FILE of `neighbours`."""
+class Files(EverydayGroup):
+    """A group where a word that is no command is the FILE of `neighbours`, and no word at all asks for help."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `neighbours` in front where it is meant."""
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
-            args = ["neighbours", *args]
+        """As other groups with an everyday command; what is neither a command nor a file may be a slip of either."""
+        from difflib import get_close_matches
+        from pathlib import Path
+
+        if not args:
+            return click.Group.parse_args(self, ctx, args)
+        near = [] if args[0] in self.commands or Path(args[0]).exists() else get_close_matches(args[0], self.commands)
+        if near:
+            ctx.fail(f"There is no file '{args[0]}', and no command of that name. Did you mean: {', '.join(near)}?")
         return super().parse_args(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does, with whole sentences."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self.commands[name].get_short_help_str(200)) for name in self.list_commands(ctx)])
 
-
-@click.group(cls=Files)
+@click.group(cls=Files, default="neighbours")
 def words() -> None:
     """Ask a file of word vectors (word2vec, GloVe, fastText), train one, or see a text's tokens in context.
 
@@ -100,7 +102,9 @@ def similarity(file: str, a: str, b: str, *, limit: int | None, as_json: bool) -
 @options.stacked(limit, options.as_json)
 def odd(file: str, members: tuple[str, ...], *, limit: int | None, as_json: bool) -> None:
     """Print some words, the one that fits the others least first, with how like the others each is."""
-    found = _loaded(file, limit).odd_one_out([word for each in members for word in each.split()])
+    table = _loaded(file, limit)
+    each_of = ([each] if table.table.known(each) is not None else each.split() for each in members)  # "new york" is one
+    found = table.odd_one_out([word for words in each_of for word in words])
     output.records((each._asdict() for each in found.scores), ("score", "word"), as_json=as_json)
 
 
@@ -144,8 +148,12 @@ def train(source: str, out: str, **given: Any) -> None:
     \b
     cosimo words train ~/notes notes.bin --glob '**/*.md' --min-count 3
     """
+    from pathlib import Path
+
     from ...collection.words import train as make
 
+    if Path(source).expanduser().exists() and Path(out).exists() and Path(source).expanduser().samefile(out):
+        raise click.UsageError("OUT is the text itself; name another file.")
     made = make(
         _texts(source, given["pattern"]), out, kind=given["kind"], dim=given["dim"], window=given["window"],
         min_count=given["min_count"], epochs=given["epochs"], skipgram=not given["cbow"], seed=given["seed"],
@@ -172,11 +180,14 @@ def tokens(texts: tuple[str, ...], *, word: str | None, model: str | None, as_js
     \b
     cosimo words tokens 'the bank of the river' 'a bank lends money' --word bank
     """
+    from ...collection.models import load_embedder
     from ...collection.words import embed_tokens
+    from ...core.config import default_model
 
     if word is not None and len(texts) < 2:
         raise click.UsageError("--word compares a word between two texts or more.")
-    read = [embed_tokens(text, model=model) for text in texts]
+    embedder = load_embedder(model or default_model(), cache=False)
+    read = [embed_tokens(text, model=embedder) for text in texts]
     if word is None:
         rows: Iterator[dict[str, Any]] = (
             {"text": number, "start": start, "end": end, "token": token, "embedding": vector.tolist()}

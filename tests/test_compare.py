@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 import cosimo
-from cosimo.core.errors import DataError, MissingExtra, ModelNotFound, NotFound
+from cosimo.core.errors import DataError, Error, MissingExtra, ModelNotFound, NotFound
+from cosimo.core.types import Embedded, ModelSpec
 from cosimo.interfaces.cli import cli
 from cosimo.verbs import compare as room
 from cosimo.verbs.comparison import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cosimo.collection.database import Database
 
@@ -79,6 +81,31 @@ def test_rank_biased_overlap_is_that_of_the_paper() -> None:
     assert room.rank_biased_overlap(a, first)[0] < room.rank_biased_overlap(a, last)[0]
 
 
+@pytest.mark.parametrize(("depth", "items"), [(1, 3), (5, 8), (10, 12), (10, 1_000)])
+def test_overlaps_of_full_short_and_empty_lists_are_those_of_sets(depth: int, items: int) -> None:
+    random = np.random.default_rng(depth)
+    a, b = (np.stack([random.permutation(items)[:depth] for _ in range(60)]) for _ in range(2))
+    for row in (*a[::3], *b[::4]):
+        row[random.integers(0, depth + 1) :] = -1  # fewer were found
+    b[::5] = a[::5]
+    for x, y, overlap, rbo in zip(a, b, room.overlap(a, b), room.rank_biased_overlap(a, b), strict=True):
+        left, right = x[x >= 0].tolist(), y[y >= 0].tolist()
+        long = max(len(left), len(right))
+        shared = [len(set(left[:d]) & set(right[:d])) for d in range(1, long + 1)]
+        assert overlap == pytest.approx(shared[-1] / long if long else 1)
+        series = sum(x / d * 0.9**d for d, x in enumerate(shared, 1))
+        assert rbo == pytest.approx(shared[-1] / long * 0.9**long + series / 9 if long else 1)
+
+
+def test_long_lists_take_no_table_of_all_pairs() -> None:
+    lists = np.stack([np.random.default_rng(n).permutation(4_000) for n in range(100)])
+    tracemalloc.start()
+    room.rank_biased_overlap(lists, lists[:, ::-1])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 60 * lists.nbytes  # all pairs of ranks: 1.6 GB, and eight times that where they are summed
+
+
 def test_linear_cka_sees_through_turns_and_scales_and_nothing_else() -> None:
     random = np.random.default_rng(1)
     a = random.standard_normal((200, 12)).astype(np.float32)
@@ -86,6 +113,12 @@ def test_linear_cka_sees_through_turns_and_scales_and_nothing_else() -> None:
     assert room.linear_cka(a, (3 * a @ turn + 1).astype(np.float32)) == pytest.approx(1, abs=1e-5)
     assert room.linear_cka(a, random.standard_normal((200, 12)).astype(np.float32)) < 0.2
     assert room.linear_cka(a, np.ones((200, 3), np.float32)) == 0
+    b = (a[:, :7] + random.standard_normal((200, 7))).astype(np.float32)
+    centre = np.eye(200) - 1 / 200
+    one, other = (centre @ (each.astype(np.float64) @ each.T.astype(np.float64)) @ centre for each in (a, b))
+    by_kernels = (one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum())
+    assert room.linear_cka(a, b) == pytest.approx(by_kernels, abs=1e-5)
+    assert room.linear_cka(1e30 * a, 1e-20 * b) == pytest.approx(by_kernels, abs=1e-4)
 
 
 def test_vectors_of_one_are_put_to_the_index_of_the_other_where_lengths_agree(db: Database) -> None:
@@ -189,8 +222,90 @@ def test_vectors_from_elsewhere_are_compared_and_cannot_be_asked_questions(db: D
         db.compare("notes", "a", questions=[" "])
     with pytest.raises(DataError, match="'404' is not among the 300 items"):
         db.compare("a", "b", ids=["404"])
-    with pytest.raises(DataError, match="a sample is of 1 item or more"):
-        db.compare("a", "b", sample=0)
+    for sample in (0, -1, "x", 2.5):
+        with pytest.raises(DataError, match="a sample is of 1 item or more"):
+            db.compare("a", "b", sample=sample)  # type: ignore[arg-type]
+    for seed in (-1, "x", None):
+        with pytest.raises(DataError, match="a seed is a whole number from 0 on"):
+            db.compare("a", "b", sample=5, seed=seed)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="one by one"):
+        db.compare(["a", "b"], "a")  # type: ignore[arg-type]
+
+
+def test_a_name_of_a_collection_is_one_whatever_is_in_it(db: Database) -> None:
+    texts = [cosimo.Document(str(n), f"{word} {n}") for n, word in enumerate(WORDS)]
+    for name in ("a", "a=b", "a@8", "a=b@8"):
+        db.collection(name, model="fake:32").add(texts)
+    dims = {
+        name: db.compare(name, "a", k=3).views[0].dim for name in ("a=b", "a@8", "a@16", "a@8@4", "a=b@8", "a=b@8@2", "a=b@16")
+    }
+    assert dims == {"a=b": 32, "a@8": 32, "a@16": 16, "a@8@4": 4, "a=b@8": 32, "a=b@8@2": 2, "a=b@16": 16}
+    assert db.compare("a=b=fake:8", "a@8=fake:4@2", k=3).views[0].model == "fake:8"
+
+
+class Paid:
+    """A model with a price, that counts what it is asked."""
+
+    spec = ModelSpec("paid", 8, price=0.02)
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def embed(self, contents: Sequence[str], *, role: str = "document") -> Embedded:
+        self.asked += contents
+        return Embedded(np.random.default_rng(1).standard_normal((len(contents), 8)).astype(np.float32), 1, [])
+
+
+def test_nothing_is_paid_for_a_comparison_that_is_refused(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid = Paid()
+    of_database = db.embedder
+    monkeypatch.setattr(db, "embedder", lambda model, *more: paid if model == "paid" else of_database(model, *more))
+    db.collection("bare", model=None).add_vectors(["x", "y", "z"], np.eye(3))
+    (tmp_path / "judged.csv").write_text("query,id\nbread,another\n", encoding="utf-8")
+    for names, given in (
+        (("notes=paid",), {}), (("notes=paid", "notes=paid"), {}), (("notes=paid", "notes@999"), {}),
+        (("notes=paid", "nots"), {}), (("notes=paid", "notes"), {"k": 0}), (("notes=paid", "notes"), {"sample": 0}),
+        (("notes=paid", "notes"), {"seed": -1}), (("notes=paid", "notes"), {"ids": "404"}),
+        (("notes=paid", "notes"), {"questions": ["bread", " "]}), (("notes=paid", "bare"), {}),
+        (("notes=paid", "notes"), {"judged": tmp_path / "judged.csv"}), (("notes=paid", "bare=fake:8"), {}),
+        (("notes=paid", "notes"), {"metric": "x"}), (("notes=paid", "notes"), {"where": "n <"}),
+    ):  # fmt: skip
+        with pytest.raises(Error):
+            db.compare(*names, **given)  # type: ignore[arg-type]
+        assert paid.asked == [], (names, given)
+    found = db.compare("notes", "notes=paid", sample=10)
+    assert len(paid.asked) == 300
+    assert (found.views[0].embed_ms is None, found.views[1].embed_ms) == (False, None)
+
+
+def test_pictures_among_texts_are_left_out_for_a_model_of_texts(db: Database) -> None:
+    mixed = db.collection("mixed", model="fake:8")
+    mixed.add_vectors(
+        [str(n) for n in range(12)], np.random.default_rng(0).standard_normal((12, 8)),
+        [b"\x89PNG" if n % 2 else f"bread {n}" for n in range(12)],
+    )  # fmt: skip
+    found = db.compare("mixed", "mixed@4", "mixed=fake:16", k=3)
+    assert [view.items for view in found.views] == [12, 12, 6]
+    assert found.items == 6
+    db.collection("pictures", model=None).add_vectors(["x", "y", "z"], np.eye(3), [b"\x89PNG"] * 3)
+    with pytest.raises(DataError, match="stores no texts that fake:8 could embed"):
+        db.compare("pictures", "pictures=fake:8")
+
+
+def test_an_index_for_questions_is_built_where_there_are_any(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosimo.indexes import choose
+
+    built: list[int] = []
+    build = choose.build
+    monkeypatch.setattr(
+        choose, "build", lambda numbers, *more, **given: (built.append(len(numbers)), build(numbers, *more, **given))[1]
+    )
+    db.compare("notes", "notes@8")
+    assert built == [300, 300]
+    db.compare("notes", "notes@8", questions=["bread", "oven"])
+    assert built == [300] * 6
 
 
 def test_rows_that_are_all_the_same_are_no_error(db: Database) -> None:
@@ -245,6 +360,14 @@ def test_the_route_compares_collections_alone(db: Database, tmp_path: Path) -> N
     with running(database=tmp_path / "notes.db") as server:
         found = server.post("/v1/compare", {"names": ["notes", "notes@32"], "k": 3, "sample": 50}).json()
         assert (found["k"], found["sampled"], len(found["pairs"])) == (3, 50, 1)
+        for wrong in (
+            {"names": ["notes"]}, {"names": "notes"}, {"names": ["notes", "notes@8"], "seed": -1, "sample": 5},
+            {"names": [f"notes@{n}" for n in range(1, 64)]}, {"names": ["notes", "notes@8"], "questions": ["bread"] * 1_000},
+            {"names": ["notes", "notes@8"], "sample": 0}, {"names": ["notes", "notes@8"], "judged": "x.csv"},
+        ):  # fmt: skip
+            assert server.post("/v1/compare", wrong).status_code == 400
+        db.collection("a=b", model=None).add_vectors(["x", "y", "z"], np.eye(3))
+        assert server.post("/v1/compare", {"names": ["a=b@2", "a=b"], "k": 1}).status_code == 200
         refused = server.post("/v1/compare", {"names": ["notes", "notes=openai:text-embedding-3-small"]})
         assert (refused.status_code, "compares collections alone" in refused.text) == (400, True)
 

@@ -28,6 +28,7 @@ PERSISTENCE = 0.9  # of rank-biased overlap: the first ten places carry 86% of t
 SAMPLE = 1_000  # items whose neighbours are compared: a mean overlap is then off by 0.01
 WORST = 5  # disagreements shown
 ROWS = 256  # queries asked at a time
+CENTRED = 16_384  # rows whose mean is taken off at a time: 25 MB of 384 numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Asked(NamedTuple):
 
 
 def compare(views: Sequence[View], build: Callable[[Numbers, Vectors], Index], asked: Asked) -> Comparison:
-    """How much the neighbours of the same items agree from view to view.
+    """How much the neighbours of the same items agree from view to view. What is `asked` is `checked` already.
 
     Overlap@k is the share of the k nearest that two have in common; rank-biased overlap (Webber, Moffat and Zobel 2010,
     extrapolated, p = 0.9) also counts their order; linear CKA (Kornblith et al. 2019) compares the spaces as wholes.
@@ -66,21 +67,14 @@ def compare(views: Sequence[View], build: Callable[[Numbers, Vectors], Index], a
 
     Raises
     ------
-    DataError : fewer than two views, two of one name, too few items in common, an id that not all have
+    DataError : too few items in common, an id that not all have
     """
-    checked_k(asked.k)
-    if len(views) < 2:
-        raise DataError("a comparison needs two or more: collections, or one as NAME@128, NAME@int8 or NAME=MODEL beside it")
-    if len({view.name for view in views}) < len(views):
-        raise DataError("two of what is to be compared have one name; name each once")
-    ids, common = _common(views)
+    ids = in_common({view.name: view.ids for view in views}, asked.ids)
     places = {id: at for at, id in enumerate(ids)}
-    if strange := next((id for id in asked.ids if id not in places), None):
-        raise DataError(f"'{strange}' is not among the {len(ids):,} items that all have a vector of")
     sample = _sampled(len(ids), asked.sample, asked.seed)
     shown = np.array([places[id] for id in asked.ids], np.int64)
     k = min(asked.k, len(ids) - 1)
-    spaces = [_Space(vectors, build(np.arange(len(ids), dtype=np.int64), vectors)) for vectors in common]
+    spaces = [_space(view, ids, build) for view in views]
     near, milliseconds = zip(*(_neighbours(space.asked, space.vectors, sample, k) for space in spaces), strict=True)
     pairs = [_pair(views, spaces, near, a, b, sample) for a, b in combinations(range(len(views)), 2)]
     overlaps, orders = np.mean([pair[1] for pair in pairs], axis=0), np.mean([pair[2] for pair in pairs], axis=0)  # (s,)
@@ -104,11 +98,62 @@ def compare(views: Sequence[View], build: Callable[[Numbers, Vectors], Index], a
     )  # fmt: skip
 
 
+def checked(names: Sequence[str], asked: Asked) -> None:
+    """Refuse what cannot be compared, before anything is read or embedded for it.
+
+    Raises
+    ------
+    DataError : fewer than two names, one of them twice, k or the sample below 1, a negative seed
+    """
+    checked_k(asked.k)
+    if strange := [name for name in names if not isinstance(name, str)]:
+        raise DataError(f"name what is compared one by one, as compare('notes', 'notes@128'), not {strange[0]!r}")
+    if len(names) < 2:
+        raise DataError("a comparison needs two or more: collections, or one as NAME@128, NAME@int8 or NAME=MODEL beside it")
+    if len(set(names)) < len(names):
+        raise DataError("two of what is to be compared have one name; name each once")
+    if asked.sample is not None and (not hasattr(asked.sample, "__index__") or asked.sample < 1):
+        raise DataError(f"a sample is of 1 item or more, not {asked.sample!r}")
+    if not hasattr(asked.seed, "__index__") or asked.seed < 0:
+        raise DataError(f"a seed is a whole number from 0 on, not {asked.seed!r}")
+
+
+def in_common(views: Mapping[str, Sequence[str]], wanted: Sequence[str] = ()) -> list[str]:
+    """The ids that all views have, in the order of the first.
+
+    Parameters
+    ----------
+    views : name → its ids
+    wanted : ids that must be among them
+
+    Raises
+    ------
+    DataError : fewer than three, or one of those wanted is not among them
+    """
+    first, *others = views.values()
+    among = set(first).intersection(*others)
+    if len(among) < 3:
+        names = " and ".join(f"'{name}'" for name in views)
+        raise DataError(f"{names} have {len(among)} items in common; a comparison needs at least 3 of the same ids")
+    if strange := next((id for id in wanted if id not in among), None):
+        raise DataError(f"'{strange}' is not among the {len(among):,} items that all have a vector of")
+    return [id for id in first if id in among]
+
+
 class _Space(NamedTuple):
     """The common items in one view; a position means the same item in all."""
 
     vectors: Vectors
     asked: Index
+    alignment: float  # with itself, for CKA
+
+
+def _space(view: View, ids: Sequence[str], build: Callable[[Numbers, Vectors], Index]) -> _Space:
+    vectors = view.vectors
+    if view.ids != ids:
+        at = {id: place for place, id in enumerate(view.ids)}
+        vectors = np.ascontiguousarray(vectors[[at[id] for id in ids]])
+    return _Space(vectors, build(np.arange(len(ids), dtype=np.int64), vectors), _alignment(vectors, vectors))
 
 
 def _neighbours(index: Index, vectors: Vectors, positions: Numbers, k: int) -> tuple[Numbers, float]:
@@ -132,51 +177,73 @@ def nearest(index: Index, ids: Sequence[str], vector: Vectors, k: int, besides: 
 
 def overlap(a: Numbers, b: Numbers) -> Values:
     """(s,) the share of each row of `a` (s, k) that is in the same row of `b`; -1 is no item."""
-    both = ((a[:, :, None] == b[:, None, :]) & (a >= 0)[:, :, None]).sum(axis=(1, 2))
-    most = np.maximum((a >= 0).sum(axis=1), (b >= 0).sum(axis=1))
+    both = _shared(a, b)[:, -1]
+    most = _longest(a, b)
     return np.asarray(np.where(most > 0, both / np.maximum(most, 1), 1.0), np.float64)
 
 
 def rank_biased_overlap(a: Numbers, b: Numbers, p: float = PERSISTENCE) -> Values:
     """(s,) extrapolated rank-biased overlap of the rows of `a` and `b`, (s, k) each: 1 is the same order, 0 nothing in common.
 
-    Webber, Moffat and Zobel, "A similarity measure for indefinite rankings" (2010), equation 23, for lists of one depth.
+    Webber, Moffat and Zobel, "A similarity measure for indefinite rankings" (2010), equation 23, for lists of one depth: that
+    of the longer one of each row, as if the other went on with items of its own.
     """
-    depth = a.shape[1]
-    same = (a[:, :, None] == b[:, None, :]) & (a >= 0)[:, :, None]  # (s, k, k)
-    shared = same.cumsum(axis=1).cumsum(axis=2)[:, np.arange(depth), np.arange(depth)]  # (s, k) in common up to each depth
-    ranks = np.arange(1, depth + 1)
-    weights = p**ranks / ranks
-    return np.asarray(shared[:, -1] / depth * p**depth + (1 - p) / p * (shared * weights).sum(axis=1), np.float64)
+    ranks = np.arange(1, a.shape[1] + 1)
+    shared, depth = _shared(a, b), _longest(a, b)
+    series = np.where(ranks <= depth[:, None], shared * (p**ranks / ranks), 0).sum(axis=1)
+    agreed = shared[:, -1] / np.maximum(depth, 1) * p**depth + (1 - p) / p * series
+    return np.asarray(np.where(depth > 0, agreed, 1.0), np.float64)
+
+
+def _shared(a: Numbers, b: Numbers) -> Numbers:
+    """(s, k) how many items the rows of `a` and `b` have in common up to each depth.
+
+    By sorting: a table of all pairs of ranks (s, k, k) takes 8 GB with 1,000 rows of 1,000.
+    """
+    rows, depth = a.shape
+    width = max(int(a.max(initial=0)), int(b.max(initial=0))) + 2
+    keys_a, keys_b = (each + 1 + width * np.arange(rows)[:, None] for each in (a, b))  # of each row others; -1 is no item's
+    order = np.argsort(keys_b, axis=None)
+    at = np.searchsorted(keys_b.ravel(), keys_a.ravel(), sorter=order).clip(max=b.size - 1)
+    found = order[at]  # where in b each of a's items stands
+    same = (keys_b.ravel()[found] == keys_a.ravel()) & (a.ravel() >= 0)
+    row, rank = np.divmod(np.arange(a.size), depth)
+    counts = np.bincount((row * depth + np.maximum(rank, found % depth))[same], minlength=a.size)
+    return np.asarray(counts.reshape(rows, depth).cumsum(axis=1), np.int64)
+
+
+def _longest(a: Numbers, b: Numbers) -> Numbers:
+    """(s,) items in the longer one of two rows."""
+    return np.asarray(np.maximum((a >= 0).sum(axis=1), (b >= 0).sum(axis=1)), np.int64)
 
 
 def linear_cka(a: Vectors, b: Vectors) -> float:
     """Linear centred kernel alignment of (n, p) and (n, q), in [0, 1]; 0 where all of one are the same."""
-    a, b = (np.asarray(each - each.mean(axis=0, dtype=np.float64), np.float32) for each in (a, b))
-    products = [np.linalg.norm((left.T @ right).astype(np.float64)) for left, right in ((a, b), (a, a), (b, b))]
-    return float(products[0] ** 2 / (products[1] * products[2])) if products[1] * products[2] else 0.0
+    return _cka(_alignment(a, b), _alignment(a, a), _alignment(b, b))
 
 
-def _common(views: Sequence[View]) -> tuple[list[str], list[Vectors]]:
-    """Ids that all views have, in the order of the first, and each view's vectors of them."""
-    among = set(views[0].ids).intersection(*(view.ids for view in views[1:]))
-    if len(among) < 3:
-        names = " and ".join(f"'{view.name}'" for view in views)
-        raise DataError(f"{names} have {len(among)} items in common; a comparison needs at least 3 of the same ids")
-    ids = [id for id in views[0].ids if id in among]
-    found = []
-    for view in views:
-        at = {id: place for place, id in enumerate(view.ids)}
-        found.append(np.ascontiguousarray(view.vectors[[at[id] for id in ids]]))
-    return ids, found
+def _cka(both: float, a: float, b: float) -> float:
+    return min(1.0, both**2 / (a * b)) if a * b else 0.0
+
+
+def _alignment(a: Vectors, b: Vectors) -> float:
+    """The Frobenius norm of (p, n) @ (n, q), both centred and scaled to at most 1; some rows at a time, the sum in double."""
+    means = [each.mean(axis=0, dtype=np.float64).astype(np.float32) for each in (a, b)]
+    # 1e20 squared is infinity in float32
+    scales = [max(each.max(initial=0), -each.min(initial=0)) or np.float32(1) for each in (a, b)]
+    total = np.zeros((a.shape[1], b.shape[1]))
+    for start in range(0, len(a), CENTRED):
+        left, right = (
+            (each[start : start + CENTRED] - mean) / scale for each, mean, scale in zip((a, b), means, scales, strict=True)
+        )
+        total += left.T @ right
+    return float(np.linalg.norm(total))
 
 
 def _sampled(count: int, size: int | None, seed: int) -> Numbers:
-    if size is not None and size < 1:
-        raise DataError(f"a sample is of 1 item or more, not {size}")
     if size is None or size >= count:
         return np.arange(count, dtype=np.int64)
-    return np.sort(np.random.default_rng(seed).choice(count, size, replace=False)).astype(np.int64)
+    return np.sort(np.random.default_rng(seed).choice(count, int(size), replace=False)).astype(np.int64)
 
 
 def _pair(
@@ -188,7 +255,7 @@ def _pair(
     if spaces[a].vectors.shape[1] == spaces[b].vectors.shape[1]:
         found, _ = _neighbours(spaces[b].asked, spaces[a].vectors, sample, near[b].shape[1])
         cross = round(float(overlap(found, near[b]).mean()), 4)
-    cka = linear_cka(spaces[a].vectors, spaces[b].vectors)
+    cka = _cka(_alignment(spaces[a].vectors, spaces[b].vectors), spaces[a].alignment, spaces[b].alignment)
     report = PairReport(
         views[a].name, views[b].name, round(float(shared.mean()), 4), round(float(order.mean()), 4), round(cka, 4), cross
     )

@@ -5,12 +5,15 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from ...collection.comparing import asks_for_model
 from ...core.types import Metric
 from .bodies import Filtered, Name
 from .collections import Reading, checked_most
 from .replies import BadRequest, Json
 
 router = APIRouter(tags=["Understanding"])
+TOGETHER = 12  # collections of one comparison: each pair is compared
+LISTED = 100  # questions and items of one, answered by each
 
 
 class DuplicatesAsked(Filtered):
@@ -31,12 +34,14 @@ class OutliersAsked(Filtered):
 class CompareAsked(Filtered):
     """The arguments of `Database.compare`; of other models than the served ones, and of files here, nothing can be asked."""
 
-    names: list[str] = Field(description="Collections, or one as NAME@128, NAME@int8, NAME@float16 or NAME@bit")
+    names: list[str] = Field(
+        description="Collections, or one as NAME@128, NAME@int8, NAME@float16 or NAME@bit", max_length=TOGETHER
+    )
     k: int = 10
-    questions: list[str] = Field(default_factory=list)
-    ids: list[str] = Field(default_factory=list)
+    questions: list[str] = Field(default_factory=list, max_length=LISTED)
+    ids: list[str] = Field(default_factory=list, max_length=LISTED)
     sample: int = Field(default=1000, ge=1, le=10_000)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     metric: Metric = "cosine"
     index: str = "flat"
     params: dict[str, int | str] | None = None
@@ -132,10 +137,8 @@ class Outliers(BaseModel):
 def compare(body: CompareAsked, holds: Reading) -> Json:
     """How much models, lengths or precisions agree on the same items."""
     for name in body.names:
-        if "=" in name and holds.database.store.settings(name) is None:
-            raise BadRequest(
-                f"'{name}' asks for a model, and this server compares collections alone", "names"
-            )
+        if asks_for_model(holds.database, name):
+            raise BadRequest(f"'{name}' asks for a model, and this server compares collections alone", "names")
     given = {field: getattr(body, field) for field in type(body).model_fields if field not in ("names", "k")}
     return Json(holds.database.compare(*body.names, k=checked_most(body.k), **given).to_dict())
 

@@ -151,40 +151,47 @@ def atlas(
     DataError : no item has a vector
     MissingExtra : UMAP or t-SNE was asked for by name, and is not installed
     """
-    held = _held(kept, collection, name) if kept is not None else None
-    settings = wanted.settings(held.result.settings if held else {})
-    if held is not None and not refresh and _made_as(held.result, settings):
+    held = None
+    with store.snapshot():  # what was found out and its items are of one moment
+        before = _readable(kept, collection, name) if kept is not None else None
+        settings = wanted.settings(before.settings if before else {})
+        if kept is not None and before is not None and not refresh and _made_as(before, settings):
+            held = _held(kept, collection, before)
+    if held is not None:
         change = store.changes(collection, held.result.version, whole=True)
         if not change.full and not len(change.numbers) and not len(change.removed):
             return _map(collection, held.result, held.ids, held.points, held.placed, "kept", saved=True)
-        items = _by_id(whole(store, collection, filter=filter, prefix=wanted.prefix))
+    items = _by_id(whole(store, collection, filter=filter, prefix=wanted.prefix))
+    if held is not None:
         found = _updated(collection, held, items)
         if found is not None:
             return _saved(kept if saving else None, found, held.result, items)
-    items = _by_id(whole(store, collection, filter=filter, prefix=wanted.prefix))
     refuse_fewer(len(items), 1, "a map")
     result, points = _made(items, settings, name)
     found = _map(collection, result, items.ids, points, np.zeros(len(items), np.bool_), "made", saved=False)
     return _saved(kept if saving else None, found, result, items)
 
 
-def _held(kept: KeepingStore, collection: str, name: str) -> _Held | None:
-    """The kept map, where it is whole: what other programs damaged is made anew."""
+def _readable(kept: KeepingStore, collection: str, name: str) -> Result | None:
+    """The kept map without its items, where it can be read: what other programs damaged is made anew."""
     try:
         result = kept.result(collection, "map", name)
     except Corrupt:
         return None
-    if result is None:
-        return None
-    made, marks = result.settings, result.arrays.get("marks", np.empty(0))
+    made = result.settings if result is not None else {}
     whole_numbers = all(isinstance(made.get(setting), int) for setting in ("seed", "neighbours"))
-    if made.get("dim") not in (2, 3) or made.get("method") not in projections.METHODS or not whole_numbers:
-        return None
-    positions = list(kept.positions(collection, name))
+    known = made.get("dim") in (2, 3) and made.get("method") in projections.METHODS and whole_numbers
+    return result if known else None
+
+
+def _held(kept: KeepingStore, collection: str, result: Result) -> _Held | None:
+    """A kept map with its items; None where one of them is missing, or no number."""
+    positions, dim = list(kept.positions(collection, result.name)), result.settings["dim"]
     try:
-        points = np.array([position[1 : 1 + made["dim"]] for position in positions], np.float32).reshape(-1, made["dim"])
-    except (TypeError, ValueError):  # no numbers
+        points = np.array([position[1 : 1 + dim] for position in positions], np.float32).reshape(-1, dim)
+    except (TypeError, ValueError):
         return None
+    marks = result.arrays.get("marks", np.empty(0))
     if marks.shape != (len(positions), 2) or not np.isfinite(points).all():
         return None
     placed = np.array([position.placed for position in positions], np.bool_)
@@ -280,12 +287,10 @@ def _marks(vectors: Vectors) -> Vectors:
     """(n, 2) float32, by which a vector is known again: its products with two fixed directions, in 8 bytes instead of 1,536.
 
     A store's log of changes does not reach back for ever: dropping another collection ends it. Two different vectors of
-    384 numbers have the same marks once in 30 million pairs.
+    384 numbers have the same marks less than once in a hundred million pairs.
     """
     directions = np.random.default_rng(384).standard_normal((vectors.shape[1], 2)).astype(np.float32)
-    marks: Vectors = np.einsum(
-        "nd,de->ne", vectors, directions
-    )  # not a product, whose rounding depends on how many rows it has
+    marks: Vectors = vectors @ directions  # (n, dim) @ (dim, 2); how it rounds depends on n, by a hundredth of SAME
     return marks
 
 

@@ -28,6 +28,12 @@ COLORED = """() => {
   const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, width, height).data.buffer), ground = pixels[0];
   return pixels.reduce((count, pixel) => count + (pixel !== ground ? 1 : 0), 0) / pixels.length;
 }"""
+POINT = """() => {
+  const canvas = document.getElementById('points'), {width, height} = canvas;
+  const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, width, height).data.buffer), ground = pixels[0];
+  const drawn = (x, y) => [-2, 0, 2].every((dx) => [-2, 0, 2].every((dy) => pixels[(y + dy) * width + x + dx] !== ground));
+  for (let y = 20; y < height - 20; y++) for (let x = 340; x < width - 60; x++) if (drawn(x, y)) return [x, y];
+}"""
 PANNED = """async () => {
   const stage = document.getElementById('map'), times = [];
   const send = (type, x, y) => stage.dispatchEvent(new PointerEvent(type,
@@ -82,13 +88,12 @@ class Opened:
             self.problems.append(url)
 
     def point(self) -> tuple[int, int]:
-        """Somewhere a point is, as a person finds it: by moving about until a title shows."""
-        for y in range(60, 760, 13):
-            for x in range(340, 1240, 9):
-                self.page.mouse.move(x, y)
-                if self.page.locator("#tip").is_visible():
-                    return x, y
-        raise AssertionError("no point anywhere")
+        """Somewhere a point is, beside the card; its title shows."""
+        found: list[int] = self.page.evaluate(POINT)
+        self.page.mouse.move(found[0] - 40, found[1])
+        self.page.mouse.move(*found)
+        self.until("!document.getElementById('tip').hidden")
+        return found[0], found[1]
 
 
 @pytest.fixture(scope="module")

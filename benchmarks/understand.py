@@ -262,9 +262,10 @@ def labelled(part: str) -> tuple[np.ndarray, list[str]]:
 
 
 def classes(rows: int) -> None:
-    """Accuracy on the bank's test questions, learning from its training questions, beside scikit-learn's; and time at `rows`."""
+    """Accuracy on the bank's test questions, learned from its training questions; and time at `rows`."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import NearestCentroid
+    from threadpoolctl import threadpool_limits
 
     from cosimo.verbs.classes import METHODS, learn_classes
     from cosimo.verbs.held_out import calibration_error
@@ -292,7 +293,8 @@ def classes(rows: int) -> None:
         took, _ = seconds(lambda model=model: model.fit(vectors, intents))
         print(f"| {name} | {took:.2f} | {(model.predict(unseen) == np.array(truth)).mean():.4f} | | |", flush=True)
     number = np.searchsorted(names, intents)
-    took, _ = seconds(lambda: logistic(vectors, number, len(names), strength=10))
+    with threadpool_limits(1, "blas"):
+        took, _ = seconds(lambda: logistic(vectors, number, len(names), strength=10))
     print(f"| cosimo's regression alone, not tested | {took:.2f} | | | |\n", flush=True)
     many = dense(rows)
     labels = [f"{place}" for place in (many[:, :20] > 0.02).argmax(axis=1).tolist()]

@@ -17,10 +17,11 @@ import numpy as np
 
 from ..core.errors import Corrupt, DataError
 from ..core.parallel import in_parallel
+from ..core.progress import note
 from ..core.vectors import normalised
 from .class_report import Report, reported, untested
 from .held_out import confidences, divisor_of, stratified
-from .logistic import Linear, logistic
+from .logistic import TOLERANCE, Linear, logistic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,9 @@ Method: TypeAlias = Literal["auto", "regression", "means", "names"]
 METHODS: tuple[Method, ...] = ("auto", "regression", "means", "names")
 STRENGTH = 10.0  # scikit-learn's C. For 2 to 130 examples a class of banking77, 3 was up to 0.013 worse, 30 and 100 as good
 MOST = 1_000  # classes of a regression
+LONG = 400_000  # examples × classes from which on a person at a terminal is told what takes seconds
 CELLS = 50_000_000  # examples × classes of one: some two minutes
+ROUGH = 1e-4  # tolerance of a regression that only tests: labels differ in 2 of 1,000, in half the time
 TESTED = 20_000  # examples that are held out in turn, of more: accuracy is then known to half a percent
 # what scores are divided by where no held-out examples say it: what they said of banking77, in the middle
 DIVISORS = {"regression": 0.5, "means": 0.05, "names": 0.05}
@@ -164,9 +167,9 @@ def _chosen(method: Method, examples: int, classes: int) -> str:
     return "regression" if small else "means"
 
 
-def _fitted(method: str, vectors: Vectors, classes: Numbers, count: int) -> Linear:
+def _fitted(method: str, vectors: Vectors, classes: Numbers, count: int, tolerance: float = TOLERANCE) -> Linear:
     if method == "regression":
-        return logistic(vectors, classes, count, strength=STRENGTH)
+        return logistic(vectors, classes, count, strength=STRENGTH, tolerance=tolerance)
     order = np.argsort(classes, kind="stable")
     sizes = np.bincount(classes, minlength=count)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -189,6 +192,8 @@ def _of_examples(
     from threadpoolctl import threadpool_limits
 
     count = len(labels)
+    if method == "regression" and len(examples) * count > LONG:
+        note(f"learning {count:,} classes from {len(examples):,} examples, and testing them on held-out ones")
     with threadpool_limits(1, "blas"):  # small products: sharing each among cores took three times as long
         linear = _fitted(method, examples, classes, count)
         tested, scores = _held_out(examples, classes, count, method, folds, seed)
@@ -216,7 +221,7 @@ def _held_out(examples: Vectors, classes: Numbers, count: int, method: str, fold
     def tested(part: tuple[Numbers, Numbers], _: object) -> tuple[Numbers, Vectors]:
         rest, held = learned[part[0]], learned[part[1]]
         held = held[wanted[held]]
-        return held, _fitted(method, examples[rest], classes[rest], count).scores(examples[held])
+        return held, _fitted(method, examples[rest], classes[rest], count, ROUGH).scores(examples[held])
 
     found = list(in_parallel(tested, stratified(classes[learned], folds, seed), THREADS))
     if not found:

@@ -134,6 +134,7 @@ function searching() {
 
 function opened(i) {
   open = i;
+  if (stage.clientWidth <= 640) folded(true); // or the two would cover the map
   panel.show(i);
   const [left, right] = [card.offsetLeft + card.offsetWidth, get("item").offsetLeft], x = camera.x[i] / ratio;
   if (stage.clientWidth > 760 && (x > right - 20 || x < left + 10)) flown(i);

@@ -48,10 +48,13 @@ class Names {
     const { context, ratio } = this, taken = [];
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     const most = labels.length ? Math.max(...labels.map((label) => label.count)) : 1;
+    const first = this.canvas.width / ratio > 640 ? 12 : 10;
     for (const label of labels) {
-      const size = 12 + Math.round(4 * Math.sqrt(label.count / most));
+      const size = first + Math.round(4 * Math.sqrt(label.count / most));
       const image = this._text(label.text, size, 650, colors, 34);
-      this._put(image, label.x - image.width / 2, label.y - image.height * 0.85 - above, taken);
+      const inside = label.x >= 0 && label.x <= this.canvas.width, last = this.canvas.width - image.width;
+      const left = label.x - image.width / 2; // of a group on the screen the whole name is
+      this._put(image, inside ? Math.max(Math.min(left, last), 0) : left, label.y - image.height * 0.85 - above, taken);
     }
     for (const title of titles) {
       const image = this._text(title.text, 11.5, 400, colors, 56);

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -340,8 +342,34 @@ def test_a_picture_is_drawn_and_other_endings_are_told(db: Database, tmp_path: P
     pytest.importorskip("matplotlib", reason="needs the extra understand")
     found.plot(tmp_path / "agree.png")
     assert (tmp_path / "agree.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(DataError, match=r"name one that ends in \.png or \.svg"):
-        found.plot(tmp_path / "agree.docx")
+    for name in ("agree.docx", "agree"):
+        with pytest.raises(DataError, match=r"name one that ends in \.png or \.svg"):
+            found.plot(tmp_path / name)
+    for path in (tmp_path / "no" / "agree.png", tmp_path / "agree.png" / "agree.png"):
+        with pytest.raises(DataError, match="cannot write"):
+            found.plot(path)
+
+
+def test_names_of_any_letters_stand_in_a_picture_and_on_a_terminal_as_they_are(db: Database, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra understand")
+    names = ["$x^2$ \\frac", "中文 שלום 🙂", "a" * 300]
+    ids = [f"\x1b[31mred\x07{n}\r\nline" for n in range(6)]
+    for number, name in enumerate(names):
+        db.collection(name, model=None).add_vectors(ids, np.random.default_rng(number).standard_normal((6, 4)), ids)
+    found = db.compare(*names, k=2, ids=ids[0])
+    for text in (str(found), found._repr_html_()):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        assert "\r" not in text
+        assert "[31mred" in text
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        figure = found.plot(tmp_path / "agree.svg")
+    labels = figure.axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == [names[0], names[1], "a" * 39 + "…"]
+    assert not any(label.get_parse_math() for label in (*labels, *figure.axes[0].get_xticklabels()))
+    assert [str(warning.message) for warning in said if "Glyph" in str(warning.message)] == []
+    ElementTree.fromstring((tmp_path / "agree.svg").read_bytes())
 
 
 def test_the_command_prints_one_object(db: Database, tmp_path: Path) -> None:
@@ -351,6 +379,8 @@ def test_the_command_prints_one_object(db: Database, tmp_path: Path) -> None:
     assert (found["k"], found["sampled"], len(found["questions"])) == (5, 300, 1)
     run = CliRunner().invoke(cli, ["compare", "notes", "notes@32", "--nlist", "4", "-d", file])
     assert (run.exit_code, "--nlist needs --type lists" in run.stderr) == (2, True)
+    run = CliRunner().invoke(cli, ["compare", "notes", "notes@32", "--plot", "agree.docx", "-d", file])
+    assert (run.stdout, type(run.exception)) == ("", DataError)
 
 
 def test_the_route_compares_collections_alone(db: Database, tmp_path: Path) -> None:

@@ -495,11 +495,11 @@ def test_pictures_show_any_label_and_one_warning_names_letters_that_no_font_has(
 
 def test_letters_of_a_font_that_is_not_there_are_told() -> None:
     pytest.importorskip("matplotlib", reason="is in the extra `understand`")
-    from cosimo.verbs import map_picture
+    from cosimo.verbs.lettering import fonts_for
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        fonts = map_picture._fonts(["plain", "𓀀"])  # a font with hieroglyphs is found where there is one
+        fonts = fonts_for(["plain", "𓀀"])  # a font with hieroglyphs is found where there is one
     assert fonts[0] == "DejaVu Sans"
     assert [str(warning.message) for warning in said if "in the picture" in str(warning.message)] or len(fonts) > 1
 

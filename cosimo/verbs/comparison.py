@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.errors import DataError, MissingExtra
+from ..core.errors import DataError
+from ..core.registry import missing
+from .exchange import replacing
+from .lettering import fonts_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from .evaluate import Estimate
 
-SNIPPET = 80  # characters of a text in a table
+NAMED = 40  # characters of a name in a picture
 
 
 class Found(NamedTuple):
@@ -117,7 +120,7 @@ class Comparison:
         return ["", *names], rows
 
     def _cell(self, found: Sequence[Found], rank: int) -> str:
-        return f"{found[rank].id} {found[rank].score:.3f}" if rank < len(found) else ""
+        return f"{_plain(found[rank].id)} {found[rank].score:.3f}" if rank < len(found) else ""
 
     def __str__(self) -> str:
         lines = [f"{self.items:,} items that all have, neighbours of {self.sampled:,} compared, k = {self.k}"]
@@ -131,7 +134,7 @@ class Comparison:
     def asked(self, side: Side) -> str:
         """What was asked, how its text begins, and how much the answers agree."""
         text = self.texts.get(side.asked, "")
-        return f"{side.asked}{': ' + text if text else ''} (overlap {side.overlap:.2f}, RBO {side.rbo:.2f})"
+        return f"{_plain(side.asked + (': ' + text if text else ''))} (overlap {side.overlap:.2f}, RBO {side.rbo:.2f})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows. Everything that comes from a file is escaped."""
@@ -147,25 +150,28 @@ class Comparison:
         Raises
         ------
         MissingExtra : matplotlib is not installed
-        DataError : a path whose ending matplotlib does not write
+        DataError : a path whose ending matplotlib does not write, or a file that cannot be written
         """
+        import warnings
+
+        form = "" if path is None else picture_format(path)
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise MissingExtra("a picture needs matplotlib; run: pip install 'cosimo[understand]'") from error
-        figure = Figure(figsize=(4 + 1.1 * len(self.views), 3.2 + 0.3 * len(self.views)), layout="constrained")
+            raise missing("matplotlib") from error
+        longest = max(len(view.name) for view in self.views)  # of long names the picture is wider, not the cells narrower
+        width, height = 4 + 1.1 * len(self.views), 3.2 + 0.3 * len(self.views)
+        wider = 0.08 * min(longest, NAMED)
+        figure = Figure(figsize=(width + wider, height + 0.5 * wider), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[1 + 0.25 * len(self.views), 1.4])
         self._heat(left)
         right.hist(list(self.overlaps.values()), bins=[edge / 10 for edge in range(11)], color="#4c78a8", edgecolor="white")
         right.set(xlabel=f"overlap@{self.k}, mean over the pairs", ylabel="items", xlim=(0, 1))
         right.spines[["top", "right"]].set_visible(False)
         if path is not None:
-            try:
-                figure.savefig(path, dpi=150)
-            except ValueError as error:
-                raise DataError(
-                    f"a picture cannot be written to {path} ({error}); name one that ends in .png or .svg"
-                ) from error
+            with replacing(Path(path)) as file, warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Glyph")  # a line each; `lettering` says it once, for all of them
+                figure.savefig(file, format=form, dpi=150)
         return figure
 
     def _heat(self, axes: Any) -> None:
@@ -178,10 +184,36 @@ class Comparison:
         for row, each in enumerate(values):
             for column, value in enumerate(each):
                 axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black")
-        shown = [name.replace("$", r"\$") for name in names]  # a dollar begins mathematics in matplotlib
-        axes.set_xticks(range(len(names)), shown, rotation=30, ha="right")
-        axes.set_yticks(range(len(names)), shown)
+        shown = [_plain(name if len(name) <= NAMED else f"{name[: NAMED - 1]}…") for name in names]
+        fonts = fonts_for(shown)
+        axes.set_xticks(range(len(names)), shown, rotation=30, ha="right", parse_math=False)
+        axes.set_yticks(range(len(names)), shown, parse_math=False)
+        for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+            label.set_fontfamily(fonts)
         axes.set_title(f"overlap@{self.k}", fontsize=10)
+
+
+def picture_format(path: str | Path) -> str:
+    """The form of a picture, by the ending of its file.
+
+    Raises
+    ------
+    MissingExtra : matplotlib is not installed
+    DataError : an ending that matplotlib does not write
+    """
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError as error:
+        raise missing("matplotlib") from error
+    ending = Path(path).suffix.lower().removeprefix(".")
+    if ending not in FigureCanvasBase.get_supported_filetypes():
+        raise DataError(f"a picture cannot be written to {path}; name one that ends in .png or .svg")
+    return ending
+
+
+def _plain(text: str) -> str:
+    """A text on one line, without anything that could steer a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:

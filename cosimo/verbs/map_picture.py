@@ -1,25 +1,23 @@
 """Map picture: a scene → a PNG, an SVG or a PDF, by matplotlib. Shows no window, and leaves matplotlib's settings alone.
 
-Labels are anybody's text. Nothing in them is read as mathematics (`$`), and fonts of this machine are looked for that hold
-their letters: matplotlib's own has no Chinese, Japanese or Korean. What none of them holds is said in one warning.
+Labels are anybody's text; `lettering` writes them.
 """
 
 from __future__ import annotations
 
 import warnings
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from ..core.registry import missing
 from .exchange import replacing
+from .lettering import fonts_for, write_as_it_is
 from .map_page import METHODS
 from .palette import OTHER, RAMP, colors
 from .scene import SHOWN, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from .scene import Field, Scene
@@ -30,16 +28,6 @@ DOTS = 160  # an inch
 MANY = 5_000  # points, from which on an SVG holds them as one image: 100,000 circles are 20 MB that nothing opens quickly
 LISTED = 24  # values in a legend
 GROUNDS = {False: ("#ffffff", "#20242b", "#6b7280"), True: ("#14161a", "#e9ebee", "#98a1ad")}  # ground, ink, soft
-LIKELY = (  # fonts with many letters, by the systems they come with; others are looked through where these are not enough
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "PingFang SC",
-    "Hiragino Sans GB", "Heiti SC", "Microsoft YaHei", "SimHei", "Arial Unicode MS", "Droid Sans Fallback", "Noto Sans Arabic",
-    "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai", "Segoe UI", "Arial", "Noto Emoji", "Segoe UI Symbol",
-)  # fmt: skip
-FALSE = ("last resort", ".lastresort", "cm", "stixnonuni", "stixsize")  # whose letters are boxes, or others than they say
-
-
-class GlyphWarning(UserWarning):
-    """A picture lacks letters that no font of this machine holds."""
 
 
 def write_picture(scene: Scene, target: Path | BinaryIO, format: str, *, dark: bool = False) -> int:
@@ -58,7 +46,7 @@ def write_picture(scene: Scene, target: Path | BinaryIO, format: str, *, dark: b
     from pathlib import Path
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a line each; `_fonts` says it once, for all of them
+        warnings.filterwarnings("ignore", message="Glyph")  # a line each; `lettering` says it once, for all of them
         figure = _figure(scene, dark)
         if not isinstance(target, Path):
             _write(figure, target, format)
@@ -87,14 +75,14 @@ def _figure(scene: Scene, dark: bool) -> Any:
     figure = Figure(figsize=SIZE, facecolor=ground, layout="constrained")
     FigureCanvasAgg(figure)  # measures texts, also for an SVG
     axes: Any = figure.add_subplot(projection="3d" if map.dim == 3 else None, facecolor=ground)
-    fonts = _fonts([scene.title, *(field.values[:SHOWN] if field is not None else ())])
+    fonts = fonts_for([scene.title, *(field.values[:SHOWN] if field is not None else ())])
     _points(axes, scene)
     axes.set_axis_off()
     if map.dim == 2:
         axes.set_aspect("equal", adjustable="datalim")
     else:
         axes.set_box_aspect(np.maximum(np.ptp(map.points, axis=0), 1e-3 * (float(np.ptp(map.points)) or 1)), zoom=1.3)
-    _text(axes.set_title(" ", loc="left", fontsize=16, color=ink, pad=6), clean(scene.title, 90), fonts)
+    write_as_it_is(axes.set_title(" ", loc="left", fontsize=16, color=ink, pad=6), clean(scene.title, 90), fonts)
     figure.text(0.995, 0.005, _about(scene), ha="right", va="bottom", fontsize=8.5, color=soft)
     if field is not None and field.kind == "category":
         _legend(figure, field, ink, fonts)
@@ -169,7 +157,7 @@ def _names(axes: Any, field: Field, ground: str, ink: str, fonts: list[str]) -> 
         size = 8 + 4 * (count / max(field.counts)) ** 0.5
         text = axes.text(*place.tolist(), " ", ha="center", va="center", fontsize=size, color=ink, weight="bold", clip_on=False)
         text.set_path_effects([withStroke(linewidth=2.6, foreground=ground, alpha=0.85)])
-        _text(text, clean(value, 34), fonts)
+        write_as_it_is(text, clean(value, 34), fonts)
         box = text.get_window_extent(renderer).padded(1)
         if any(box.overlaps(other) for other in taken):
             text.remove()
@@ -193,7 +181,7 @@ def _legend(figure: Any, field: Field, ink: str, fonts: list[str]) -> None:
         fontsize=8.5, labelcolor=ink, handletextpad=0.2, ncols=1,
     )  # fmt: skip
     for text, label in zip(legend.get_texts(), labels, strict=True):  # now: a label that begins with "_" would be left out
-        _text(text, label, fonts)
+        write_as_it_is(text, label, fonts)
 
 
 def _scale(figure: Any, axes: Any, field: Field, ink: str, soft: str, fonts: list[str]) -> None:
@@ -204,56 +192,4 @@ def _scale(figure: Any, axes: Any, field: Field, ink: str, soft: str, fonts: lis
     bar = figure.colorbar(ramp, ax=axes, shrink=0.5, aspect=30, pad=0.01)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=soft, labelsize=8.5, length=0)
-    _text(bar.ax.set_title(" ", fontsize=9.5, color=ink, loc="left"), clean(field.name, 30), fonts)
-
-
-# -- letters
-
-
-def _text(text: Any, said: str, fonts: list[str]) -> None:
-    """Set what a text says: as it is, `$` and backslashes too."""
-    text.set_parse_math(False)
-    text.set_fontfamily(fonts)
-    text.set_text(said)
-
-
-def _fonts(texts: Iterable[str]) -> list[str]:
-    """Font families that hold the letters of these texts between them; one warning names letters that none holds."""
-    from matplotlib import font_manager
-
-    plain = "DejaVu Sans"
-    wanted = {ord(letter) for text in texts for letter in text if letter.isprintable() and not letter.isspace()}
-    wanted -= {0x200C, 0x200D, 0xFE0F}
-    wanted -= _letters(font_manager.findfont(plain))
-    chosen = [plain]
-    known = {
-        font.name: font.fname
-        for font in sorted(font_manager.fontManager.ttflist, key=lambda font: font.fname, reverse=True)
-        if not font.name.lower().startswith(FALSE)
-    }
-    for name in [*(name for name in LIKELY if name in known), *(name for name in sorted(known) if name not in LIKELY)]:
-        if not wanted:
-            break
-        held = _letters(known[name]) & wanted
-        if held:
-            chosen.append(name)
-            wanted -= held
-    if wanted:
-        some = " ".join(chr(letter) for letter in sorted(wanted)[:8])
-        warnings.warn(
-            f"no font of this machine holds {len(wanted):,} of the letters in the picture, such as {some}; install one that"
-            " does (fonts-noto-cjk for Chinese, Japanese and Korean); the page, --html, has no such limit",
-            GlyphWarning, stacklevel=2,
-        )  # fmt: skip
-    return chosen
-
-
-@lru_cache(maxsize=512)
-def _letters(path: str) -> frozenset[int]:
-    """The letters that a font file holds; none where it cannot be read."""
-    from matplotlib.ft2font import FT2Font
-
-    try:
-        return frozenset(FT2Font(path).get_charmap())
-    except (OSError, RuntimeError):
-        return frozenset()
+    write_as_it_is(bar.ax.set_title(" ", fontsize=9.5, color=ink, loc="left"), clean(field.name, 30), fonts)

@@ -48,6 +48,10 @@ def compare(names: tuple[str, ...], **given: Any) -> None:
     params = {name: given[name] for name in ("nlist", "nprobe") if given[name] is not None}
     if params and given["type_"] != "lists":
         raise click.UsageError(f"--{next(iter(params))} needs --type lists.")
+    if given["plot"]:
+        from ...verbs.comparison import picture_format
+
+        picture_format(given["plot"])  # before a text is embedded
     with options.opened(given["database"], writing=True, create=False) as db:
         found = db.compare(
             *names, k=given["number"], questions=given["questions"], ids=given["ids"], where=given["where"],

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from ..core.content import storable
-from ..core.errors import Corrupt, DataError, NotFound
+from ..core.errors import Corrupt, NotFound
 from ..core.filters.evaluate import Item, looked_up
 from ..core.filters.tree import Field as Path
 
@@ -284,9 +284,3 @@ def _best(fields: Sequence[Field]) -> str | None:
     few = [field.name for field in named if 2 <= len(field.values) <= SHOWN]
     numbers = [field.name for field in fields if field.kind == "number"]
     return next(iter([*few, *numbers]), None)
-
-
-def refuse_unknown_ending(ending: str, known: Sequence[str]) -> None:
-    """Raise `DataError` for a file whose name does not say what it is to be."""
-    if ending not in known:
-        raise DataError(f"a map is written to a file that ends in {', '.join(known)}, not '{ending or 'nothing'}'")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -108,8 +113,8 @@ def test_few_rows_and_rows_of_zeros_are_no_error(db: Database, count: int) -> No
         assert {(outlier.id, outlier.score) for outlier in notes.outliers()} == {("0", 1.0), ("1", 1.0)}
 
 
-@pytest.mark.parametrize("threshold", [0, -0.5, 1.01, float("nan")])
-def test_a_threshold_that_is_none_is_refused(db: Database, threshold: float) -> None:
+@pytest.mark.parametrize("threshold", [0, -0.5, 1.01, float("nan"), "0.9", None])
+def test_a_threshold_that_is_none_is_refused(db: Database, threshold: Any) -> None:
     notes = db.collection("notes", model=None)
     notes.add_vectors(["a", "b"], np.eye(2))
     with pytest.raises(DataError, match=r"above 0 and up to 1, not .+; 0\.95 is a start"):
@@ -157,8 +162,37 @@ def test_the_commands_print_lines_of_json_and_refuse_in_one_sentence(db: Databas
     assert json.loads(run.stdout)["id"] == "c"
     with pytest.raises(NotFound, match="no collection 'nots'"):
         db.collection("nots").duplicates()
-    with pytest.raises(DataError, match="neighbours must be 1 or more"):
-        notes.outliers(neighbours=0)
+    for neighbours in (0, -1, "2", 2.5):
+        with pytest.raises(DataError, match="neighbours must be 1 or more"):
+            notes.outliers(neighbours=neighbours)  # type: ignore[arg-type]
+
+
+def test_more_neighbours_than_there_are_items_are_all_of_them_a_few_items_at_a_time(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cosimo.verbs import outliers
+
+    notes = db.collection("notes", model=None)
+    notes.add_vectors([f"{n:03}" for n in range(80)], flocks(80, 8, 0.3, seed=6))
+    expected = notes.outliers(5, neighbours=79)
+    monkeypatch.setattr(outliers, "FOUND", 200)
+    assert notes.outliers(5, neighbours=10**9) == expected
+
+
+def test_the_ids_of_a_pipe_reach_delete_whole(db: Database, tmp_path: Path) -> None:
+    notes = db.collection("notes", model="fake:8")
+    notes.add(cosimo.Document(id, "the same") for id in ("a first one.md", "my notes.md", 'O\'Brien "x".md', "-d"))
+    notes.add([cosimo.Document("my", "another"), cosimo.Document("notes.md", "a third")])
+    found = CliRunner().invoke(cli, ["duplicates", "--help"]).stdout
+    line = next(line.strip() for line in found.splitlines() if "| jq" in line)
+    shell, jq = shutil.which("sh"), shutil.which("jq")
+    if shell is None or jq is None:
+        pytest.skip("needs a shell and jq")
+    command = line.replace("cosimo", f"{shlex.quote(sys.executable)} -m cosimo")
+    env = os.environ | {"COSIMO_DB": str(tmp_path / "notes.db")}
+    done = subprocess.run([shell, "-c", command], env=env, capture_output=True, text=True, check=False)
+    assert "3 deleted" in done.stderr, done.stderr
+    assert {row.id for row in notes.rows()} == {"a first one.md", "my", "notes.md"}
 
 
 def test_routes_give_what_python_gives(tmp_path: Path) -> None:

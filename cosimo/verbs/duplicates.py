@@ -79,8 +79,8 @@ def duplicates(whole: Whole, threshold: float = 0.95) -> list[Duplicates]:
 
 def checked_threshold(threshold: float) -> None:
     """Raise `DataError` unless it is a cosine similarity from which two texts can be called nearly the same."""
-    if not 0 < threshold <= 1:
-        raise DataError(f"a threshold is a cosine similarity above 0 and up to 1, not {threshold:g}; 0.95 is a start")
+    if not hasattr(threshold, "__float__") or not 0 < threshold <= 1:
+        raise DataError(f"a threshold is a cosine similarity above 0 and up to 1, not {threshold!r}; 0.95 is a start")
 
 
 def _different(vectors: Vectors) -> tuple[Vectors, Numbers]:

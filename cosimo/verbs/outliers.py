@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .whole import Whole
 
 BLOCK = 1_024  # items asked for at a time
+FOUND = 4_000_000  # neighbours of them, 50 MB: all 100,000 of 1,024 items would be 1.2 GB
 
 
 class Outlier(NamedTuple):
@@ -52,14 +53,16 @@ def outliers(whole: Whole, index: Index, k: int = 10, *, neighbours: int = 10, a
     DataError : k or neighbours below 1, fewer than two items
     """
     checked_k(k)
-    if neighbours < 1:
-        raise DataError(f"neighbours must be 1 or more, not {neighbours}")
+    if not hasattr(neighbours, "__index__") or neighbours < 1:
+        raise DataError(f"neighbours must be 1 or more, not {neighbours!r}")
     refuse_fewer(len(whole), 2, "finding outliers")
+    neighbours = min(neighbours, len(whole) - 1)
+    step = max(1, min(BLOCK, FOUND // neighbours))
     asked = np.arange(len(whole)) if among is None else np.flatnonzero(np.isin(whole.numbers, among))
     found: list[Outlier] = []
     with reporting(asked, None, "items") as report:
-        for start in range(0, len(asked), BLOCK):
-            block = asked[start : start + BLOCK]
+        for start in range(0, len(asked), step):
+            block = asked[start : start + step]
             units, _ = index.search(whole.vectors[block], neighbours + 1)
             found += [_outlier(whole, at, documents_of(near), neighbours) for at, near in zip(block, units, strict=True)]
             report(_Done(start + len(block)))

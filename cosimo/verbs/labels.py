@@ -65,6 +65,8 @@ def write_labels(
 ) -> Written:
     """Set a field of items to their predicted labels. Texts, vectors and other fields stay as they are.
 
+    Metadata of another program that is no JSON object counts as none, here as everywhere, and is replaced.
+
     Parameters
     ----------
     field : a key of the metadata, at its top

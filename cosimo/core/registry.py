@@ -62,7 +62,19 @@ EXTRAS = {  # package that an adapter imports → the extra that installs it
     "jieba": "understand",
     "matplotlib": "understand",
     "gensim": "words",
-}
+    "pypdfium2": "documents",
+    "trafilatura": "documents",
+    "lxml": "documents",
+    "mammoth": "documents",
+    **dict.fromkeys(
+        (
+            "tree_sitter", "tree_sitter_python", "tree_sitter_javascript", "tree_sitter_typescript", "tree_sitter_go",
+            "tree_sitter_rust", "tree_sitter_java", "tree_sitter_c", "tree_sitter_cpp", "tree_sitter_ruby", "tree_sitter_php",
+            "tree_sitter_c_sharp",
+        ),
+        "code",
+    ),
+}  # fmt: skip
 HUB_OWNER = "sentence-transformers"  # whose models the world writes without an owner
 
 

@@ -76,6 +76,7 @@ class Match:
     text: str | None = None
     heading: str = ""
     score: float | None = None  # its cosine similarity; None where it was found by its words
+    page: int | None = None  # of a document that has pages, from 1
 
 
 @dataclass(frozen=True, slots=True)

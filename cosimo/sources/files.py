@@ -1,12 +1,16 @@
-"""Files: a folder and glob patterns in, one Document a file out. Finding them is in `walk`, decoding in `text`."""
+"""Files: a folder and glob patterns in, one Document a file out. Finding them is in `walk`, decoding in `text`.
+
+What is no plain text (PDF, HTML, Word, …) is read as `documents` says.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UnreadableSource
+from .documents import extracts, is_document
 from .patterns import Patterns
 from .source import Source, printable
 from .text import decode, known_encodings, looks_binary, unix_lines
@@ -32,8 +36,10 @@ class Files(Source):
     prefix, prepend : put before every id, before every text
     on_problem : called with each file that cannot be read; the run goes on
 
-    They come sorted by path. A link to a file is a file of its own; see `Walk` for folders. Metadata is None, as in
-    `llm`: a size or a date would make an untouched text look changed.
+    They come sorted by path. A link to a file is a file of its own; see `Walk` for folders. Metadata of plain texts is None, as
+    in `llm`: a size or a date of a file would make an untouched text look changed. Documents (PDF, HTML, Word, EPUB, notebooks,
+    mail) are read for their text, and what they say of themselves is metadata; a mailbox gives one Document a message, with
+    the id `file.mbox#message-id`.
 
     Raises
     ------
@@ -68,11 +74,13 @@ class Files(Source):
     @property
     def size(self) -> int:
         """How many files match; reads none of them (0.2 s for 10,000)."""
-        return sum(1 for _ in self._walk(_unheard, Counter()))
+        return sum(1 for _ in self.found(_unheard, Counter()))
 
     def _documents(self) -> Iterator[Document]:
-        self._require()
-        for found in self._walk(self._report, self.left_out):
+        for found in self.found(self._report, self.left_out):
+            if not self._binary and is_document(found.path):
+                yield from self._read_document(found)
+                continue
             content = self._read(found)
             if content is not None:
                 yield self._made(found.id, content)
@@ -88,10 +96,30 @@ class Files(Source):
             reason = why(error) if isinstance(error, OSError) else str(error)
             raise UnreadableSource(f"{printable(str(self.folder))} cannot be read: {reason}") from error
 
-    def _walk(self, report: Callable[[str, str], None], left_out: Counter[str]) -> Iterable[Found]:
+    def found(self, report: Callable[[str, str], None], left_out: Counter[str]) -> Iterable[Found]:
+        """The files that match, by their ids; what cannot be reached is reported, what is skipped is counted."""
+        self._require()
         if self.folder.is_dir():
             return Walk(self.folder, self._patterns, everything=self._everything, report=report, left_out=left_out)
         return [Found(self.folder.name, str(self.folder))]
+
+    def _read_document(self, found: Found) -> Iterator[Document]:
+        """What is in a file that needs a reader; what cannot be read of it is said, and the rest comes."""
+        try:
+            for extract in extracts(Path(found.path), self._encodings):
+                if extract.missing:
+                    self._report(found.id + extract.part, extract.missing)
+                if extract.text is not None:
+                    yield self._made(found.id + extract.part, extract.text, self._placed(extract.metadata))
+        except UnreadableSource as error:
+            self._report(found.id, str(error))
+        except OSError as error:
+            self._report(found.id, why(error))
+
+    def _placed(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """Metadata whose offsets into the text count what is prepended."""
+        starts = metadata.get("page_starts")
+        return metadata if not starts else {**metadata, "page_starts": [0, *(len(self.prepend) + at for at in starts[1:])]}
 
     def _read(self, found: Found) -> Content | None:
         """What is in a file, or None after saying why not."""

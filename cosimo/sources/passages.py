@@ -25,8 +25,10 @@ PIECES = 8  # about so many to a full passage
 CHARACTERS = 4  # of a token in Western prose; other writing comes nearer to 1
 SURELY_LONGER = 8  # characters a token: beyond, a text is not counted as a whole first
 
-# Files in which `#` begins a comment: no headings
-CODE = frozenset({".py", ".rb", ".sh", ".bash", ".zsh", ".pl", ".r", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".nix"})
+# Files in which `#` begins a comment, or, in the text of a PDF, a line of code or of a table: no headings
+CODE = frozenset(
+    {".py", ".rb", ".sh", ".bash", ".zsh", ".pl", ".r", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".nix", ".pdf"}
+)
 
 
 def cut(document: Document | str, *, count: Count, max_tokens: int, overlap: int = 0, headings: bool = True) -> list[Passage]:

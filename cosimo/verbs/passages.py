@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..core.content import content_hash
 from ..core.types import Match
+from .pages import has_pages, with_pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +36,8 @@ def matches(
     whole : units stand for documents, not for their first passages
     """
     if whole:
-        return {number: _whole(rows[number].content, units[0][1] if units else None) for number, units in found.items()}
+        parts_of = {n: _whole(rows[n].content, units[0][1] if units else None) for n, units in found.items()}
+        return _paged(parts_of, rows, words)
     best = {number: units[:SHOWN] for number, units in found.items()}
     spans = store.spans_of(collection, [unit for units in best.values() for unit, _ in units])
     by_words = store.all_spans_of(collection, [number for number, units in best.items() if not units])
@@ -47,7 +49,15 @@ def matches(
         elif any(unit in spans for unit, _ in units) and _is_of(rows[number]):
             parts = [_match(content, spans[unit], score) for unit, score in units if unit in spans]
         result[number] = tuple(parts) or _whole(content, units[0][1] if units else None)
-    return result
+    return _paged(result, rows, words)
+
+
+def _paged(found: dict[int, tuple[Match, ...]], rows: Mapping[int, Row], words: Sequence[str]) -> dict[int, tuple[Match, ...]]:
+    return {
+        number: with_pages(parts, row.content, row.metadata, words) if has_pages(row.metadata) and _is_of(row) else parts
+        for number, parts in found.items()
+        for row in [rows[number]]
+    }
 
 
 def _is_of(row: Row) -> bool:

@@ -298,12 +298,13 @@ def _picked(sources: Sequence[Source], query: Query, allowed: Sequence[Numbers |
 
 def _hits(sources: Sequence[Source], query: Query, known: Sequence[_Known]) -> list[Hit]:
     words = _terms(query)
+    placing = words or terms(query.text or "")  # by meaning alone, words still say which page of a match is meant
     passages: dict[tuple[int, int], tuple[Match, ...]] = {}
     for place, source in enumerate(sources):
         units = {each.found.number: each.found.units for each in known if each.found.source == place}
         rows = {each.found.number: each.row for each in known if each.found.source == place}
         if units:
-            shown = matches(source.store, source.collection, units, rows, words, whole=source.whole)
+            shown = matches(source.store, source.collection, units, rows, placing, whole=source.whole)
             passages |= {(place, number): parts for number, parts in shown.items()}
     return [
         Hit(

@@ -62,7 +62,8 @@ def search(collection: str, query: str | None, **given: Any) -> None:
             _facets(db, collection, query, given)
             return
         hits = _across(db, collection, query, given) if given["also"] else _within(db, collection, query, given)
-    columns = ("score", "collection", "id", "passage") if given["also"] else ("score", "id", "passage")
+    paged = any(match.page is not None for hit in hits for match in hit.passages[:1])
+    columns = ("score", *(("collection",) if given["also"] else ()), "id", *(("page",) if paged else ()), "passage")
     output.records([_record(hit, several=bool(given["also"])) for hit in hits], columns, as_json=given["as_json"])
 
 
@@ -152,6 +153,8 @@ def _record(hit: Hit, *, several: bool) -> dict[str, Any]:
         "metadata": hit.metadata,
         "why": asdict(hit.why),
     }
+    if best and best.page is not None:
+        record["page"] = best.page
     if hit.duplicates:
         record["duplicates"] = hit.duplicates
     return {"collection": hit.collection, **record} if several else record

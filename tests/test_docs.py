@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import DATA
+from document_files import pdf
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -38,6 +39,8 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
     (notes / "sourdough.md").write_text("# Sourdough\nFeed the starter, mix flour and water, bake bread in a hot oven.\n")
     (notes / "pizza.md").write_text("# Pizza\nStretch the dough, add tomatoes and cheese, bake it very hot.\n")
     (notes / "backups.md").write_text("# Backups\nCopy a SQLite database while it is in use with the backup command.\n")
+    (tmp_path / "papers").mkdir()
+    pdf(tmp_path / "papers" / "bread.pdf", ["Sourdough needs a starter."], ["Proof the dough overnight."])
     (tmp_path / "shop.csv").write_text("id,name,price,category\n1,Red dress,20,dress\n2,Walking shoes,80,shoes\n")
     (tmp_path / "shops.csv").write_text("id,name,lat,lon\n1,Bread and cake,48.8500,2.3470\n2,Bread and more,51.5074,-0.1278\n")
     (tmp_path / "concrete.txt").write_text("The dog slept under the table.\nA red brick wall.\nCold tea in a cup.\n")

@@ -191,6 +191,7 @@ def test_page_without_a_main_text_is_read_as_it_is_shown(tmp_path: Path) -> None
         ('<?xml version="1.0" encoding="koi8-r"?><html><p>Ледники тают</p></html>'.encode("koi8-r"), "Ледники тают"),
         ("<p>Crème brûlée à la carte, déjà vu près du café en été</p>".encode("cp1252"), "Crème brûlée"),  # says nothing
         ("<p>Crème brûlée</p>".encode("utf-16"), "Crème brûlée"),
+        (b"<p>" + b"Plain words. " * 40 + b"by Jan Pokorn\x81", "by Jan Pokorn\ufffd"),  # not enough to tell
         ('<meta charset="klingon"><p>Crème brûlée</p>'.encode(), "Crème brûlée"),
     ],
 )  # fmt: skip

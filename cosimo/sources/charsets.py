@@ -6,6 +6,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
+from ..core.errors import UnreadableSource
 from .text import bom_encoding, decode, unix_lines
 
 if TYPE_CHECKING:
@@ -47,14 +48,20 @@ def decode_declared(data: bytes, charset: str | None, encodings: Sequence[str] =
     codec = _codec(charset)
     if codec and codec.startswith(SEVEN_BIT):
         return unix_lines(data.decode(codec, "replace"))
-    if not bom_encoding(data) and codec and codec not in ("utf-8", "cp1252"):
+    if not bom_encoding(data) and codec:
         try:
             return unix_lines(data.decode("utf-8"))
         except UnicodeError:
             text = data.decode(codec, "replace")
         if text.count("\ufffd") * FEW <= len(text):
             return unix_lines(text)
-    return unix_lines(decode(data, (*encodings, *((codec,) if codec else ()))))
+    try:
+        return unix_lines(decode(data, encodings))
+    except UnreadableSource:  # a name or two with an accent: what they are is not guessed, and the rest is no guess
+        text = data.decode("utf-8", "replace")
+        if text.count("\ufffd") * FEW > len(text):
+            raise
+    return unix_lines(text)
 
 
 def _codec(charset: str | None) -> str | None:

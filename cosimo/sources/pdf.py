@@ -39,7 +39,7 @@ def read_pdf(path: Path, _encodings: Sequence[str] = ()) -> Iterator[Extract]:
     if broken and not any(pages):
         raise UnreadableSource("it is damaged: none of its pages can be read")
     if scanned and all(number in scanned or not text for number, text in enumerate(pages, 1)):
-        some = f"its {len(pages)} pages are pictures" if len(pages) > 1 else "its page is a picture"
+        some = f"its {len(pages):,} pages are pictures" if len(pages) > 1 else "its page is a picture"
         raise UnreadableSource(f"{some} without text; recognise the text first (for one, with ocrmypdf)")
     starts, at = [], 0
     for text in pages:

@@ -46,6 +46,8 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
     (tmp_path / "concrete.txt").write_text("The dog slept under the table.\nA red brick wall.\nCold tea in a cup.\n")
     (tmp_path / "abstract.txt").write_text("Justice requires fairness.\nThe meaning of freedom.\nHope is a duty.\n")
     (tmp_path / "essay.txt").write_text("The stone was heavy. Truth matters more than comfort.\n")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "cli.py").write_text('def plugins():\n    """List the plugins."""\n    print(installed())\n')
     for file in sorted((DATA / "words").glob("*")):  # the pages on words are skipped where there is none
         (tmp_path / file.name).symlink_to(file)
     with sqlite3.connect(tmp_path / "blog.db") as blog:

@@ -75,6 +75,7 @@ def read(
     encodings: Sequence[str] = (),
     binary: bool = False,
     everything: bool = False,
+    code: bool = False,
     id_column: str | None = None,
     text_columns: Sequence[str] | None = None,
     metadata_columns: Sequence[str] | None = None,
@@ -91,6 +92,7 @@ def read(
     sql : a query whose first column is the id
     encodings : tried after UTF-8, before one is detected
     binary, everything : for folders: bytes instead of text; hidden and git-ignored files too
+    code : for folders and files: one Document a function, method and class, as `cosimo code` finds them
     id_column, text_columns, metadata_columns : for tables: the first, all others, none by default
     prefix, prepend : put before every id, before every text
 
@@ -112,6 +114,12 @@ def read(
             prefix=prefix, prepend=prepend,
         )  # fmt: skip
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
+    if code:
+        from ..sources.code import Code
+
+        if path is None:
+            raise UnreadableSource("programs are read from a folder or a file, not from a stream")
+        return Code(path, pattern, encodings=encodings, everything=everything, prefix=prefix, prepend=prepend)
     if path is None or format is not None or (path.suffix.lower() in ENDINGS and not path.is_dir()):
         return Table(
             source, format=format, encodings=encodings, id_column=id_column, text_columns=text_columns,

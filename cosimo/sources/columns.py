@@ -14,11 +14,12 @@ from ..core.types import Document
 from .source import Source, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..core.types import Content, Problem
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+OBJECT = "metadata"  # the name of an object that is metadata and no text
 DEGREES = frozenset((*LATITUDES, *LONGITUDES))  # columns of numbers, whatever zeros a fixed number of decimals ends in
 
 
@@ -38,7 +39,8 @@ class Columns:
     """`llm`'s rule, and what goes beyond it.
 
     The first column is the id, all others joined by a space are the text; an empty cell leaves its place empty. Columns
-    named as metadata are no text; where text columns are named, nothing else is text.
+    named as metadata are no text; where text columns are named, nothing else is text. Where none is named, an object called
+    `metadata` is the metadata, as `cosimo code --metadata` and `export` write it.
 
     Parameters
     ----------
@@ -87,13 +89,25 @@ class Columns:
         ------
         BadRow : no id, or bytes beside text
         """
+        whole: Mapping[str, Any] | None = None
+        place = self._whole(names, values)
+        if place is not None:
+            whole = values[place]
+            names, values = [*names[:place], *names[place + 1 :]], [*values[:place], *values[place + 1 :]]
         plan = self._planned(tuple(names))
         id = _id_text(values[plan.id], names[plan.id])
         content = _content([values[i] for i in plan.text], [names[i] for i in plan.text])
         metadata = {
             names[i]: _plain(values[i]) if typed else number(values[i], exact=names[i] not in DEGREES) for i in plan.metadata
         }
-        return Document(id, content, metadata or None)
+        return Document(id, content, (_plain(whole) if whole is not None else metadata) or None)
+
+    def _whole(self, names: Sequence[str], values: Sequence[Any]) -> int | None:
+        """The place of an object that is the metadata as a whole; None where there is none, or columns were named."""
+        if OBJECT not in names or self._text is not None or self._metadata:
+            return None
+        place = names.index(OBJECT)
+        return place if isinstance(values[place], dict) and len(names) > 2 else None
 
     def _planned(self, names: tuple[str, ...]) -> _Plan:
         plan = self._plans.get(names)

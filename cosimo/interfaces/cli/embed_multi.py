@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...core.config import database_path
-from . import options, output
+from . import adding, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...collection.collection import Collection
-    from ...collection.database import Database
-    from ...core.types import Problem
     from ...sources.source import Source
-    from ...verbs.ingest import Added
 
 
 @click.command()
@@ -67,20 +63,13 @@ def embed_multi(collection: str, input_path: str | None, **given: Any) -> None:
     from .named import named
 
     sources = list(_sources(input_path, given))
-    with _opened(given) as db:
+    with adding.opened(given) as db:
         chosen = named(db, collection, given["model"], given["precision"])
         if given["dry_run"]:
-            _plan(chosen, sources)
+            adding.plan(chosen, sources)
         else:
-            _add(chosen, sources, given)
-
-
-def _opened(given: dict[str, Any]) -> Database:
-    """The database to write to; a dry run only reads it, and needs none to be there."""
-    if not given["dry_run"]:
-        return options.opened(given["database"], writing=True, busy_timeout=given["busy_timeout"])
-    own = given["database"] or database_path()
-    return options.opened(own, writing=False) if own.exists() else options.opened(Path(":memory:"), writing=True)
+            passages = False if given["no_passages"] else None
+            adding.add(chosen, sources, given, store=given["store"], passages=passages)
 
 
 def _sources(input_path: str | None, given: dict[str, Any]) -> Iterable[Source]:
@@ -113,7 +102,7 @@ def _files(given: dict[str, Any]) -> Iterable[Source]:
     for folder, pattern in given["files"]:
         yield Files(
             folder, pattern, encodings=given["encodings"], binary=given["binary"], everything=given["everything"],
-            prefix=given["prefix"], prepend=given["prepend"], on_problem=_report,
+            prefix=given["prefix"], prepend=given["prepend"], on_problem=adding.report,
         )  # fmt: skip
 
 
@@ -142,54 +131,5 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
         "metadata_columns": names(given["metadata_columns"]),
         "prefix": given["prefix"],
         "prepend": given["prepend"],
-        "on_problem": _report,
+        "on_problem": adding.report,
     }
-
-
-def _report(problem: Problem) -> None:
-    click.echo(f"{problem.name}: {problem.reason}", err=True)
-
-
-def _plan(collection: Collection, sources: Iterable[Source]) -> None:
-    for source in sources:
-        plan = collection.plan(source)
-        output.line(
-            {
-                "collection": collection.name, "texts": plan.texts, "unchanged": plan.unchanged, "empty": plan.empty,
-                "to_embed": plan.to_embed, "tokens": plan.tokens, "model": collection.model, "cost": plan.cost,
-            }
-        )  # fmt: skip
-
-
-def _add(collection: Collection, sources: Iterable[Source], given: dict[str, Any]) -> None:
-    for source in sources:
-        added = collection.add(
-            source,
-            store=given["store"],
-            batch_size=given["batch_size"],
-            sync=given["sync"],
-            passages=False if given["no_passages"] else None,
-            progress=output.progress("none" if given["quiet"] else given["progress"]),
-        )
-        if not given["quiet"]:
-            click.echo(_summary(collection, added, source), err=True)
-
-
-def _summary(collection: Collection, added: Added, source: Source) -> str:
-    """What happened, in one line: only what is not zero."""
-    counts = [
-        (added.added, "added"),
-        (added.updated, "updated"),
-        (added.unchanged, "unchanged"),
-        (added.removed, "removed"),
-        (added.empty, "empty, not stored"),
-        (source.problem_count, "not readable"),
-        (added.passages, "passages of long texts"),
-        (added.cut, "read at their beginning alone"),
-        *((number, f"skipped ({why})") for why, number in source.left_out.items()),
-    ]
-    said = (
-        ", ".join(f"{number:,} {what}" for number, what in counts if number)
-        or "nothing matched; put quotes around a pattern, or the shell spells it out"
-    )
-    return f"{output.snippet(collection.name)}: {said} ({added.seconds:.1f} s)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options, output
+from . import excerpts, options, output
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -62,6 +62,9 @@ def search(collection: str, query: str | None, **given: Any) -> None:
             _facets(db, collection, query, given)
             return
         hits = _across(db, collection, query, given) if given["also"] else _within(db, collection, query, given)
+    if not given["as_json"] and output.on_terminal() and excerpts.all_code(hits):
+        excerpts.printed(hits, several=bool(given["also"]))
+        return
     paged = any(match.page is not None for hit in hits for match in hit.passages[:1])
     columns = ("score", *(("collection",) if given["also"] else ()), "id", *(("page",) if paged else ()), "passage")
     output.records([_record(hit, several=bool(given["also"])) for hit in hits], columns, as_json=given["as_json"])

@@ -84,7 +84,8 @@ def test_a_server_is_asked_in_openais_shape_and_its_text_comes_back() -> None:
 
 @pytest.mark.parametrize("content", [
     "<think>hm, bread</think>\nBread", [{"type": "text", "text": "Br"}, {"type": "text", "text": "ead"}], "\n\n  Bread",
-    [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "Bread"}],
+    [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "Bread"}, {"type": "text", "text": None}],
+    "hm, bread\n</think>\n\nBread", "<thought>hm</thought>Bread",
 ])  # fmt: skip
 def test_thoughts_are_left_out_and_parts_are_joined(content: Any) -> None:
     running, model, _ = asking(lambda _: said(content))
@@ -96,7 +97,8 @@ def test_thoughts_are_left_out_and_parts_are_joined(content: Any) -> None:
 
 @pytest.mark.parametrize(("answer", "kind", "words"), [
     (said(""), BadReply, "wrote nothing"), (said(None), BadReply, "wrote nothing"),
-    (said("<think>…</think>"), BadReply, "nothing"),
+    (said("<think>…</think>"), BadReply, "nothing"), (said("<think>… and then"), BadReply, "nothing"),
+    (said([{"type": "text", "text": {"value": "x"}}]), BadReply, "another shape"),
     (said({"a": 1}), BadReply, "another shape"), (Answer(200, {"choices": []}), BadReply, "another shape"),
     (Answer(200, [1]), BadReply, "another shape"), (Answer(200, b"<html>"), BadReply, "page of HTML"),
     (Answer(401, {"error": {"message": "no key"}}), MissingKey, "wants a key"),
@@ -114,6 +116,22 @@ def test_every_way_a_server_may_fail_is_an_error_of_ours(answer: Answer, kind: t
     assert isinstance(error, kind), error
     assert words in str(error)
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("usage", [[1], "x", {"prompt_tokens": -1, "completion_tokens": "2"}, None])
+def test_an_answer_counts_whatever_is_said_of_tokens(usage: Any) -> None:
+    running, model, _ = asking(lambda _: said("half a \ud83d", usage=usage))
+    try:
+        assert tuple(model.complete("x")) == ("half a \ufffd", None, None)
+    finally:
+        running.__exit__(None, None, None)
+
+
+def test_an_answer_that_speaks_of_thoughts_is_left_whole() -> None:
+    from cosimo.llms.answers import answer
+
+    assert answer("Between <think> and </think> stand thoughts") == "Between <think> and </think> stand thoughts"
+    assert answer(" " * 10**6 + "x") == "x"
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
@@ -170,7 +188,8 @@ def test_ollamas_own_variable_says_where_it_is(host: str, origin: str, monkeypat
     ("", ModelNotFound, "empty"), ("nobody:x", ModelNotFound, "no provider of language models is called 'nobody'"),
     ("openai:", ModelNotFound, "names no model"), ("openai:gpt-5-mini", MissingKey, "OPENAI_API_KEY"),
     ("http://127.0.0.1:9/v1", ModelNotFound, "after a #"), ("http://u:p@127.0.0.1:9/v1#m", ConfigError, "password or key"),
-    ("http://#m", ConfigError, "no address"),
+    ("http://#m", ConfigError, "no address"), ("http://u:p@:9/v1#m", ConfigError, "password or key"),
+    ("http://x:port/v1#m", ConfigError, "no address"),
 ])  # fmt: skip
 def test_a_name_that_means_no_model_is_told(name: str, kind: type[Error], words: str) -> None:
     with pytest.raises(kind, match=words):
@@ -220,6 +239,8 @@ def test_models_of_llm_write_and_their_errors_are_ours(monkeypatch: pytest.Monke
     for name in ("llm:writer", "writer", "llm:"):  # a bare name is one of llm's; none at all its default
         model = registry.language_model(name)
         assert (model.name, tuple(model.complete("x", system="y"))) == ("llm:writer", ("Bread", 5, 1))
+    monkeypatch.setattr(Writer, "text", "<think>hm</think>Bread")
+    assert registry.language_model("writer").complete("x").text == "Bread"
     with pytest.raises(ModelNotFound, match="llm models"):
         registry.language_model("llm:nobody")
     monkeypatch.setattr(Writer, "text", "boom")

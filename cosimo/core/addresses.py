@@ -28,11 +28,11 @@ def checked_address(address: str, which: str) -> str:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
-        raise ConfigError(f"the address of {which} is no address: {error}") from error
+        raise ConfigError(f"the address of {which} is no address; write http://host:port/v1") from error
+    if "@" in parts.netloc or any(_SECRET.search(key) for key, _ in parse_qsl(parts.query)):  # first: others show the address
+        raise ConfigError(f"the address of {which} holds a password or key, which has no place there; use cosimo keys set")
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ConfigError(f"the address of {which} is no address: '{address}'; write http://host:port/v1")
-    if parts.username or parts.password or any(_SECRET.search(key) for key, _ in parse_qsl(parts.query)):
-        raise ConfigError(f"the address of {which} holds a password or key, which has no place there; use cosimo keys set")
     return address
 
 

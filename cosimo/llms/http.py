@@ -13,12 +13,12 @@ from ..core.content import storable
 from ..core.errors import BadReply, ConfigError, MissingKey, ModelNotFound, ProviderError, RateLimited, Refused
 from ..core.http import Server
 from ..core.llm import Completion
+from .answers import answer
 from .providers import resolve
 
 if TYPE_CHECKING:
     from ..core.http import Patience
 
-_THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)  # which open models write before their answer
 _MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
 _SPENT = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance")
 
@@ -76,15 +76,13 @@ class HTTPModel:
 
     def _read(self, reply: Any) -> Completion:
         try:
-            text = _text(reply["choices"][0]["message"]["content"])
-            usage = reply.get("usage") or {}
-            read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            text = answer(_text(reply["choices"][0]["message"]["content"]))
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise BadReply(f"{self._server.name} answers in another shape than a chat should: no text in it") from error
-        text = _THOUGHTS.sub("", text).strip()
         if not text:
             raise BadReply(f"'{self._endpoint.model}' at {self._server.name} wrote nothing; try again, or another model")
-        return Completion(text, _count(read), _count(written))
+        usage = reply.get("usage")
+        return Completion(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
     def _explained(self, refused: Refused) -> ProviderError | ConfigError:
         """A refusal as the error that says what to do."""
@@ -106,7 +104,7 @@ class HTTPModel:
 def _text(content: Any) -> str:
     """The text of a message: one string, or a list of parts."""
     if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if part.get("type", "text") == "text")
+        return "".join(part.get("text") or "" for part in content if part.get("type", "text") == "text")
     if content is None:
         return ""
     if not isinstance(content, str):
@@ -114,7 +112,8 @@ def _text(content: Any) -> str:
     return content
 
 
-def _count(value: Any) -> int | None:
+def _count(usage: Any, name: str) -> int | None:
+    value = usage.get(name) if isinstance(usage, dict) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 

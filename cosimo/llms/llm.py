@@ -7,6 +7,7 @@ from typing import Any
 from ..core.errors import BadReply, MissingKey, ModelNotFound, ProviderError
 from ..core.llm import Completion
 from ..core.registry import load
+from .answers import answer
 
 
 class LLMModel:
@@ -48,7 +49,7 @@ class LLMModel:
         """
         try:
             response = self._model.prompt(prompt, system=system or None, stream=False)
-            text = response.text().strip()
+            text = answer(response.text())
             usage = getattr(response, "usage", lambda: None)()  # llm has it since 0.19
         except load("llm:NeedsKeyException") as error:
             needed = getattr(self._model, "needs_key", None)

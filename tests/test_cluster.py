@@ -7,6 +7,7 @@ import re
 import sqlite3
 import warnings
 from collections import Counter
+from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 
 import cosimo
 from cosimo import Document
-from cosimo.core.errors import DataError, InvalidFilter, MissingExtra, NotFound, ProviderError
+from cosimo.core.errors import Corrupt, DataError, InvalidFilter, MissingExtra, NotFound, ProviderError
 from cosimo.core.llm import Completion
 from cosimo.core.terms import stem
 from cosimo.core.vectors import normalised
@@ -181,6 +182,26 @@ def test_density_of_a_handful_is_noise_and_of_copies_one_group() -> None:
         same = db.collection("same", model=None)
         same.add_vectors([str(n) for n in range(9)], np.ones((9, 4)))
         assert [each.size for each in same.cluster(method="hdbscan").clusters] == [9]
+        copied = db.collection("copied", model=None)
+        row = np.random.default_rng(2).normal(size=(1, 300))
+        copied.add_vectors([str(n) for n in range(9)], row.repeat(9, axis=0))
+        copied.cluster(method="hdbscan")
+        copied.add_vectors(["one more"], row)
+        found = copied.cluster(method="hdbscan")
+        assert (found.placed, found.labels()["one more"]) == (1, 0)
+
+
+def test_density_takes_copies_for_one_group_and_neither_for_noise_nor_for_several() -> None:
+    pytest.importorskip("sklearn", reason="needs the extra understand")
+    pytest.importorskip("umap", reason="needs the extra understand")
+    from cosimo.verbs.density import dense
+
+    alone = dense(np.repeat(np.eye(2, 8, dtype=np.float32), (99, 1), axis=0))
+    assert alone.tolist() == [0] * 99 + [-1]
+    vectors, _ = blobs(count=25, groups=4, spread=0.05)
+    found = dense(np.concatenate([vectors, np.repeat(-vectors[:1], 120, axis=0)]), seed=2**32 - 1)
+    assert len(set(found[100:].tolist())) == 1
+    assert found[100] >= 0
 
 
 def test_without_the_extra_density_says_what_to_install(notes: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,6 +331,59 @@ def test_a_file_that_cannot_be_written_gives_clusters_and_keeps_none(tmp_path: P
         assert (found.computed, found.members) == (False, kept.members)
 
 
+@pytest.mark.parametrize("damage", [
+    "UPDATE cosimo_results SET summary = '{}'", "UPDATE cosimo_results SET summary = 'nonsense'",
+    "UPDATE cosimo_results SET settings = '[1]'", "DELETE FROM cosimo_cluster_items", "DELETE FROM cosimo_arrays",
+    "UPDATE cosimo_cluster_items SET cluster = 99 WHERE id = 'bread 05'", "UPDATE cosimo_arrays SET data = x'00'",
+    "UPDATE cosimo_cluster_items SET closeness = 'x' WHERE id = 'bread 05'",
+    "DELETE FROM cosimo_cluster_items WHERE id = 'bread 05'",
+])  # fmt: skip
+@pytest.mark.parametrize("refresh", [False, True])
+def test_what_another_program_damaged_is_made_anew_and_never_shown(tmp_path: Path, damage: str, refresh: bool) -> None:
+    with cosimo.open(tmp_path / "notes.db") as db:
+        made = filled(db).cluster(3)
+    with sqlite3.connect(tmp_path / "notes.db") as file:
+        file.execute(damage)
+    with cosimo.open(tmp_path / "notes.db") as db:
+        notes = db.collection("notes")
+        with pytest.raises(Corrupt, match=r"anew|--fresh"):
+            notes.clusters()
+        found = notes.cluster(3, refresh=refresh)
+        assert (found.computed, found.members) == (True, made.members)
+        assert notes.clusters().members == made.members
+
+
+def test_clusters_that_another_program_makes_anew_meanwhile_are_not_mixed_with_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "notes.db"
+    with cosimo.open(path) as db, cosimo.open(path) as other:
+        notes = filled(db)
+        two = notes.cluster(2)
+        notes.add_vectors(["new"], notes.vector("garden 40")[None])
+        read = type(notes._store).result
+
+        def slowly(store: Any, *about: Any) -> Any:
+            found = read(store, *about)
+            monkeypatch.undo()
+            other.collection("notes").cluster(9)
+            return found
+
+        monkeypatch.setattr(type(notes._store), "result", slowly)
+        found = notes.cluster(2)
+        assert {id: label for id, label in found.labels().items() if id != "new"} == two.labels()
+        notes.cluster(2)
+        monkeypatch.setattr(type(notes._store), "result", slowly)
+        assert len(notes.clusters().clusters) == max(member.cluster for member in two.members) + 1
+
+
+def test_rows_are_compared_in_parts_of_a_bounded_size() -> None:
+    for rows, clusters in ((100_000, 10), (100_000, 50_000), (5, 10**8), (0, 3)):
+        parts = list(kmeans.blocks(rows, clusters))
+        assert sum(len(range(rows)[part]) for part in parts) == rows
+        assert all((part.stop - part.start) * clusters <= max(kmeans.CELLS, clusters) for part in parts)
+
+
 def test_a_file_of_llms_own_is_clustered(tmp_path: Path) -> None:
     with cosimo.open(tmp_path / "notes.db") as db:
         filled(db)
@@ -364,11 +438,19 @@ def test_a_number_of_clusters_that_cannot_be(notes: Collection, k: Any) -> None:
 @pytest.mark.parametrize(("given", "words"), [
     ({"method": "magic"}, "no method is called 'magic'; known: kmeans, hdbscan"), ({"seed": -1}, "the seed"),
     ({"k": 3, "method": "hdbscan"}, "leave the number out"), ({"name": " "}, "under a name"), ({"truncate": -1}, "truncate"),
+    ({"seed": 2**32}, "from 0 to 4,294,967,295"), ({"seed": 1.5}, "the seed"), ({"seed": True}, "the seed"),
+    ({"name": "\ud800"}, "whole characters"), ({"name": "x" * 1_001}, "up to 1,000"), ({"name_with": 5}, "and 5 has not"),
     ({"prompt": "Sum up."}, "name_with"), ({"name_with": "fake", "prompt": " "}, "prompt is empty"),
 ])  # fmt: skip
 def test_arguments_that_cannot_be(notes: Collection, given: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
         notes.cluster(**given)
+
+
+def test_numbers_of_numpy_are_whole_numbers_too(notes: Collection) -> None:
+    k, seed = np.int64(3), np.uint8(4)
+    assert len(notes.cluster(k, seed=seed).clusters) == 3  # type: ignore[arg-type]
+    assert (notes.cluster().seed, notes.cluster(3, seed=4).computed) == (4, False)
 
 
 def test_zero_and_damaged_vectors_of_other_programs_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -431,6 +513,31 @@ def test_right_to_left_and_emoji_texts_have_names() -> None:
         json.dumps(names, ensure_ascii=False).encode()
 
 
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize(("texts", "word"), [
+    (["किताब की दुकान", "नई किताब पढ़ो", "पुरानी किताब"], "किताब"), (["한국어 공부", "한국어 책을 읽기", "오늘 한국어"], "한국어"),
+    (["データベースのバックアップ", "データベースを復元する", "このデータベース"], "データベース"),
+    (["הלֶחֶם חם", "הלֶחֶם טרי"], "הלֶחֶם"),
+    (["தமிழ் மொழி", "தமிழ் நூல்"], "தமிழ்"),
+])  # fmt: skip
+def test_words_of_other_scripts_stay_whole(
+    texts: list[str], word: str, installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cosimo.verbs import keywords as room
+
+    if installed:
+        pytest.importorskip("jieba", reason="needs the extra understand")
+    else:
+        monkeypatch.setattr(room, "_jieba", lambda: None)
+    found = keywords([texts, ["fresh bread", "more bread"]])[0]
+    assert word in " ".join(found).split(), found
+    assert not any(word in ("する", "の", "この") for word in found)
+
+
+def test_hashes_and_encoded_pictures_are_no_words() -> None:
+    assert keywords([["x" * 5_000, f"bread {'0a' * 32}"], ["a garden"]])[0] == ["bread"]
+
+
 def test_names_put_forms_of_a_word_together_prefer_pairs_and_leave_out_markup() -> None:
     groups = [
         ["The exchange rate is wrong", "wrong exchange rates", "What exchange rate do I get? <b>exchange rate</b>"],
@@ -443,7 +550,7 @@ def test_names_put_forms_of_a_word_together_prefer_pairs_and_leave_out_markup() 
     assert found[2][0].lower().startswith("print")
     assert not any(word in ("example", "com", "https", "b") for words in found for word in words)
     assert keywords([]) == []
-    assert keywords([["one bread"], []]) == [["bread"], []] or keywords([["one bread"], []])[1] == []
+    assert keywords([["fresh bread"], []]) == [["fresh bread"], []]
 
 
 class Writer:
@@ -492,13 +599,46 @@ def test_ones_own_prompt_is_sent_and_its_answer_kept_whole(notes: Collection) ->
 
 def test_a_model_that_fails_leaves_keywords_and_one_warning(notes: Collection) -> None:
     words = notes.cluster(3)
-    with pytest.warns(NamingWarning, match="named by keywords, since writer:1 failed: the server is busy") as told:
+    with pytest.warns(NamingWarning, match="named by keywords, since the language model failed: the server is busy") as told:
         found = notes.cluster(3, name_with=Writer("Bread", "!"))
     assert len(told) == 1
     assert ([each.name for each in found.clusters], found.named_by) == ([each.name for each in words.clusters], None)
     with pytest.warns(NamingWarning, match="no provider of language models is called 'nobody'"):
         notes.cluster(3, name_with="nobody:x", refresh=True)
     assert notes.cluster(3, name_with=Writer("Later")).clusters[0].name == "Later"
+    with pytest.warns(NamingWarning, match="clusters keep the names they have, since"):
+        assert notes.cluster(3, name_with=Writer("!"), prompt="Again").clusters[0].name == "Later"
+
+
+def test_a_model_of_ones_own_that_returns_no_text_is_one_that_failed(notes: Collection) -> None:
+    with pytest.warns(NamingWarning, match="must be strings, not None"):
+        assert notes.cluster(3, name_with=Writer(None)).named_by is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", ["http://user:hunter2@127.0.0.1:9/v1#m", "http://127.0.0.1:9/v1?api_key=hunter2#m"])
+def test_a_key_in_a_models_name_is_not_in_the_warning(notes: Collection, model: str) -> None:
+    with pytest.warns(NamingWarning, match="password or key") as told:
+        notes.cluster(3, name_with=model)
+    assert "hunter2" not in str(told[0].message)
+
+
+@pytest.mark.parametrize("prompt", [None, "Sum up."])
+@pytest.mark.parametrize(("written", "name"), [
+    ("Fresh\ud83d bread", "Fresh\ufffd bread"), ("\x1b[31mFresh\x00 \u202ebread\x9b", "[31mFresh bread"),
+    ("\U0001f468\u200d\U0001f373 bread", "\U0001f468\u200d\U0001f373 bread"), ("\ud800", "\ufffd"),
+])  # fmt: skip
+def test_a_name_holds_nothing_that_no_file_or_terminal_takes(
+    notes: Collection, prompt: str | None, written: str, name: str
+) -> None:
+    found = notes.cluster(3, name_with=Writer(written), prompt=prompt)
+    assert {each.name for each in notes.clusters().clusters} == {each.name for each in found.clusters} == {name}
+
+
+@pytest.mark.parametrize("prompt", [None, "Sum up \ud800."])
+def test_a_cluster_for_which_a_model_writes_nothing_keeps_its_keywords(notes: Collection, prompt: str | None) -> None:
+    words = [each.name for each in notes.cluster(3).clusters]
+    found = notes.cluster(3, name_with=Writer("\n \x00" if prompt else "***"), prompt=prompt)
+    assert ([each.name for each in found.clusters], found.named_by) == (words, "writer:1")
 
 
 def test_groups_of_clusters_are_named_from_the_names_in_them() -> None:
@@ -522,7 +662,7 @@ def test_an_openai_shaped_server_names_clusters(notes: Collection, home: Path) -
 
 @pytest.mark.parametrize(("written", "expected"), [
     ("Bread", "Bread"), ('"Bread and more."', "Bread and more"), ("**Title:** Bread", "Bread"), ("\n\n# Bread\nmore", "Bread"),
-    ("标题：《烤面包》", "烤面包"), ("- Bread", "Bread"), ("***", "-"),
+    ("标题：《烤面包》", "烤面包"), ("- Bread", "Bread"), ("***", ""),
     ("x" * 500, "x" * 80), ("Title - Bread", "Title - Bread"),
 ])  # fmt: skip
 def test_a_title_is_taken_out_of_what_models_write(written: str, expected: str) -> None:
@@ -664,7 +804,9 @@ def test_labels_prompts_and_names_on_the_command_line(file: Path, monkeypatch: p
 
 @pytest.mark.parametrize(("args", "code", "words"), [
     (("notes", "0"), 1, "whole number from 1 on"), (("notes", "abc"), 1, "not 'abc'"),
-    (("notes", "100"), 1, "100 clusters of 60"),
+    (("notes", "100"), 1, "100 clusters of 60"), (("notes", "--k=--5"), 1, "not '--5'"),
+    (("notes", "9" * 5_000), 1, "not '999"),
+    (("notes", "--name", "\udcff"), 1, "whole characters"), (("notes", "--seed", str(2**32)), 1, "the seed"),
     (("notes", "3", "--k", "4"), 2, "Give K once"), (("notes", "3", "-m", "x"), 2, "--summary"),
     (("notes", "3", "--name-with", "x", "--summary"), 2, "give one"), (("notes", "3", "--prompt", "x"), 2, "--name-with"),
     (("nothing", "3"), 1, "no collection 'nothing'"), (("notes", "3", "--compare-labels", "zzz"), 1, "field 'zzz'"),
@@ -691,6 +833,12 @@ def test_the_server_gives_what_python_gives(file: Path) -> None:
         assert [item["id"] for item in body["clusters"][0]["items"]] == [item.id for item in found.items(0)]
         assert (found.computed, body["saved"]) == (False, True)
         assert server.post("/v1/collections/notes/cluster", {"items": False}).json()["clusters"][0]["items"] == []
+        with cosimo.open(file) as db:
+            agreement = asdict(db.collection("notes").compare_labels(found, "subject"))
+        assert body["agreement"] is None
+        assert server.post("/v1/collections/notes/cluster", {"compare_labels": "subject"}).json()["agreement"] == agreement
+        for wrong in ({"compare_labels": "nothing"}, {"seed": 2**32}, {"name": "x" * 1_001}):
+            refused(server.post("/v1/collections/notes/cluster", wrong), 400)
         for wrong in ({"k": 0}, {"k": "abc"}, {"k": 61}, {"method": "x"}, {"name_with": "fake"}, {"where": "n <"}):
             refused(server.post("/v1/collections/notes/cluster", wrong), 400)
         refused(server.post("/v1/collections/nothing/cluster", {"k": 3}), 404)

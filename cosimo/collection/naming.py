@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core import registry
+from ..core.content import storable
 from ..core.errors import DataError
 from ..verbs.naming import Writer, checked_truncate
 
@@ -28,10 +29,18 @@ def writer_of(name_with: str | LanguageModel | None, prompt: str | None, truncat
 
 
 def writer_for(model: str | LanguageModel, prompt: str | None, truncate: int) -> Writer:
-    """A model and how it is asked."""
+    """A model and how it is asked.
+
+    Raises
+    ------
+    DataError : no model, a prompt that is none, a number of characters that cannot be
+    """
     checked_truncate(truncate)
     if prompt is not None and (not isinstance(prompt, str) or not prompt.strip()):
         raise DataError("the prompt is empty; say what the model shall do with the texts, or leave it out")
+    prompt = None if prompt is None else storable(prompt)
     if isinstance(model, str):
-        return Writer(model, registry.language_model, prompt, truncate)
+        return Writer(storable(model), registry.language_model, prompt, truncate)
+    if not hasattr(model, "complete"):
+        raise DataError(f"a language model has a name and complete(prompt, system=), and {model!r:.60} has not")
     return Writer(model.name, lambda _: model, prompt, truncate)

@@ -172,8 +172,8 @@ class Understanding(Questions):
     ) -> Clusters:
         """Groups of documents that are like each other. Kept ones stay: what is new is put into the nearest.
 
-        When a fifth of the documents are others than those the clusters were made of, they are made anew. What is left out is
-        as the kept clusters of that name have it, else the default.
+        When a fifth of the documents are others than those the clusters were made of, they are made anew. A number, method or
+        seed that is left out is as the kept clusters of that name have it, else the default; `where` and `prefix` are as given.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class Understanding(Questions):
         Raises
         ------
         NotFound : no such collection
-        DataError : no items with a vector, or fewer than clusters; a number or method that there is not
+        DataError : no items with a vector, or fewer than clusters; a number, method, seed, name or model that cannot be
         InvalidFilter : `where` is not in the filter language
         MissingExtra : a package of the method is not installed
         """
@@ -214,6 +214,8 @@ class Understanding(Questions):
         Raises
         ------
         NotFound : no such collection, or none kept under that name
+        DataError : a name that cannot be
+        Corrupt : another program wrote something else into their place
         """
         from ..verbs.cluster import kept
 
@@ -245,7 +247,10 @@ class Understanding(Questions):
     def naming_prompts(
         self, clusters: Clusters, *, prompt: str | None = None, truncate: int = 100
     ) -> list[tuple[int, str, str]]:
-        """What `name_with` would send: of each cluster its id, what the model is told to do, and what it reads."""
+        """What `name_with` would send: of each cluster its id, what the model is told to do, and what it reads.
+
+        Groups of clusters follow: of each the model reads the names that it gave to these.
+        """
         from ..verbs.cluster import prompts
         from .naming import writer_for
 

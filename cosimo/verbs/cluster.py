@@ -7,23 +7,26 @@ look at them again after each import: a list that is shuffled every time is of n
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from operator import index as whole_number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import DataError, NotFound
+from ..core.content import storable
+from ..core.errors import Corrupt, DataError, NotFound
 from ..core.units import documents_of
 from . import density, hierarchy, how_many, kmeans
-from .clusters import NOISE, Clusters, Groups, Made, described, named, texts_of
+from .clusters import NOISE, Clusters, Groups, Made, described, named, sound, texts_of
 from .naming import PROMPT, prompt_of
 from .whole import refuse_fewer, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ..core.filters import Filter
-    from ..core.results import KeepingStore, Member, Result
+    from ..core.results import KeepingStore, Result
     from ..core.store import Store
     from ..core.types import Numbers, Vectors
     from .naming import Writer
@@ -33,6 +36,9 @@ METHODS = ("kmeans", "hdbscan")
 ANEW = 0.2  # of the items, others than the groups were made of: then they are made anew
 STARTS = 5  # of k-means, where rows x clusters are few; the best is taken
 UNKNOWN = -2  # the group of an item that is new
+ROUNDING = 1e-5  # by which a copy of an item may seem to be farther away than that
+SEEDS = 2**32  # numpy's older generator, which UMAP asks, takes no larger seed
+LONGEST = 1_000  # characters of the name under which clusters are kept
 WORK = 2_000_000  # rows x clusters that all starts together may compare in a round: 5 starts of 3,080 x 77 take a second
 
 
@@ -48,7 +54,7 @@ class Request:
     name: str = "main"
 
     def checked(self) -> Request:
-        """Itself.
+        """Itself, with whole numbers of any kind as Python's own.
 
         Raises
         ------
@@ -56,16 +62,16 @@ class Request:
         """
         if self.method not in (None, *METHODS):
             raise DataError(f"no method is called {self.method!r}; known: {', '.join(METHODS)}")
-        whole_number = isinstance(self.k, int) and not isinstance(self.k, bool)
-        if self.k not in (None, "auto") and not (whole_number and int(self.k) >= 1):
-            raise DataError(f"the number of clusters is 'auto' or a whole number from 1 on, not {self.k!r}")
-        if self.method == "hdbscan" and whole_number:
+        k = self.k if self.k in (None, "auto") else _whole(self.k)
+        if self.k is not None and (k is None or (k != "auto" and int(k) < 1)):
+            raise DataError(f"the number of clusters is 'auto' or a whole number from 1 on, not {self.k!r:.60}")
+        if self.method == "hdbscan" and isinstance(k, int):
             raise DataError("hdbscan finds out itself how many clusters there are; leave the number out")
-        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0):
-            raise DataError(f"the seed is a whole number from 0 on, not {self.seed!r}")
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise DataError("clusters are kept under a name; give one, or leave it out")
-        return self
+        seed = None if self.seed is None else _whole(self.seed)
+        if self.seed is not None and (seed is None or not 0 <= seed < SEEDS):
+            raise DataError(f"the seed is a whole number from 0 to {SEEDS - 1:,}, not {self.seed!r:.60}")
+        _checked_name(self.name)
+        return replace(self, k=k, seed=seed)
 
     def completed(self, kept: Mapping[str, Any] | None) -> Request:
         """Itself with nothing left open.
@@ -89,6 +95,18 @@ class Request:
             "where": "" if self.filter is None else to_text(self.filter),
             "model": made.model if made else None, "revision": made.revision if made else None,
         }  # fmt: skip
+
+
+def _whole(number: Any) -> int | None:
+    """A whole number, of numpy too; None for what is none."""
+    with suppress(TypeError):
+        return None if isinstance(number, bool) else whole_number(number)
+    return None
+
+
+def _checked_name(name: str) -> None:
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST or storable(name) != name:
+        raise DataError(f"clusters are kept under a name of up to {LONGEST:,} whole characters; give one, or leave it out")
 
 
 def cluster(
@@ -115,16 +133,22 @@ def cluster(
     DataError : no items to group, or fewer than groups
     MissingExtra : a package of the method is not installed
     """
-    before = kept.result(collection, "clusters", request.name) if kept is not None else None
-    request = request.checked().completed(before.settings if before is not None else None)
-    settings = request.settings(store, collection)
-    made = None
-    if kept is not None and before is not None and not refresh and dict(before.settings) == settings:
-        made = _current(kept, collection, request, before)
+    request, before = request.checked(), None
+    with store.snapshot():  # what was found out and its items are of one moment: another program may make them anew meanwhile
+        if kept is not None:
+            before = _readable(kept, collection, request.name)
+        request = request.completed(before.settings if before is not None else None)
+        settings = request.settings(store, collection)
+        usable = kept is not None and before is not None and not refresh and dict(before.settings) == settings
+        made = _held(kept, collection, before) if kept is not None and before is not None and usable else None
+    items = None
+    if made is not None and _changed(store, collection, made.result):
+        items = whole(store, collection, filter=request.filter, prefix=request.prefix)
+        made = _placed(store, collection, made, items)
     if made is not None:
         made = named(store, collection, made, writer, words=False)
     else:
-        items = whole(store, collection, filter=request.filter, prefix=request.prefix)
+        items = items or whole(store, collection, filter=request.filter, prefix=request.prefix)
         groups = _ordered(grouped(items, request))
         made = described(items, groups, name=request.name, settings=settings)
         made = named(store, collection, made, writer, words=True)
@@ -227,30 +251,51 @@ def kept(store: KeepingStore, collection: str, name: str) -> Clusters:
     Raises
     ------
     NotFound : none are kept under it
+    Corrupt : another program wrote something else into their place
     """
-    result = store.result(collection, "clusters", name)
-    if result is None:
-        raise NotFound(f"'{collection}' keeps no clusters '{name}'; run: cosimo cluster '{collection}'")
-    return Clusters.of(result, list(store.members(collection, name)), saved=True, computed=False)
+    _checked_name(name)
+    with store.snapshot():
+        result = store.result(collection, "clusters", name)
+        if result is None:
+            raise NotFound(f"'{collection}' keeps no clusters '{name}'; run: cosimo cluster '{collection}'")
+        held = _held(store, collection, result)
+    if held is None:
+        raise Corrupt(f"the clusters '{name}' of '{collection}' are damaged; run: cosimo cluster '{collection}' --fresh")
+    return Clusters.of(held.result, held.members, saved=True, computed=False)
 
 
-def _current(store: KeepingStore, collection: str, request: Request, result: Result) -> Made | None:
-    """What is kept, brought up to date; None where all has to be made anew."""
+def _readable(store: KeepingStore, collection: str, name: str) -> Result | None:
+    """What is kept without its items, where it can be read: what other programs damaged is made anew."""
+    with suppress(Corrupt):
+        result = store.result(collection, "clusters", name)
+        if result is not None:
+            with suppress(AttributeError, DataError):
+                made = result.settings
+                Request(made.get("k"), made.get("method"), made.get("seed")).checked()
+                return result
+    return None
+
+
+def _held(store: KeepingStore, collection: str, result: Result) -> Made | None:
+    """What is kept with its items; None where they do not fit each other."""
+    members = list(store.members(collection, result.name))
+    return Made(result, members, new=False) if sound(result, members) else None
+
+
+def _changed(store: Store, collection: str, result: Result) -> bool:
+    """Whether rows were written or removed since."""
     change = store.changes(collection, result.version, whole=True)
+    return bool(change.full or len(change.numbers) or len(change.removed))
+
+
+def _placed(store: Store, collection: str, held: Made, items: Whole) -> Made | None:
+    """The kept groups with what is new in them; None where that is too much of it, or would leave a group empty."""
+    result = held.result
+    change = store.changes(collection, result.version, whole=True)  # asked after the items were read: it misses none of theirs
     if change.full:
         return None
-    members = list(store.members(collection, request.name))
-    if not len(change.numbers) and not len(change.removed):
-        return Made(result, members, new=False)
-    return _placed(store, collection, request, result, members)
-
-
-def _placed(store: KeepingStore, collection: str, request: Request, result: Result, members: Sequence[Member]) -> Made | None:
-    """The kept groups with what is new in them; None where that is too much of it, or would leave a group empty."""
-    items = whole(store, collection, filter=request.filter, prefix=request.prefix)
-    change = store.changes(collection, result.version, whole=True)
     changed = set(store.ids_of(collection, documents_of(change.numbers).tolist()).values())
-    before = {member.id: member.cluster for member in members if member.level == 0}
+    before = {member.id: member.cluster for member in held.members if member.level == 0}
     labels = np.array([UNKNOWN if id in changed else before.get(id, UNKNOWN) for id in items.ids], np.int64)
     new, gone = np.flatnonzero(labels == UNKNOWN), len(before.keys() - set(items.ids))
     placed = int(result.summary["placed"]) + len(new) + gone
@@ -258,9 +303,11 @@ def _placed(store: KeepingStore, collection: str, request: Request, result: Resu
     centres = [result.arrays[f"centres_{level}"] for level in levels]
     if placed > ANEW * int(result.summary["made_of"]) or not len(centres[0]):
         return None
+    if centres[0].shape[1] != items.vectors.shape[1]:
+        return None
     labels[new], closeness = kmeans.nearest(items.vectors[new], centres[0])
     if "loosest" in result.arrays:
-        labels[new[closeness < result.arrays["loosest"][labels[new]]]] = NOISE
+        labels[new[closeness < result.arrays["loosest"][labels[new]] - ROUNDING]] = NOISE
     if (np.bincount(labels[labels >= 0], minlength=len(centres[0])) == 0).any():
         return None
     parents = [result.arrays[f"parents_{level}"] for level in levels[:-1]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.results import Member, Result
 from . import kmeans
+from .naming import READ as LOOKED_AT
 from .naming import by_keywords, by_model
 
 if TYPE_CHECKING:
@@ -114,6 +115,30 @@ class Made(NamedTuple):
     new: bool
 
 
+def sound(result: Result, members: Sequence[Member]) -> bool:
+    """Whether kept clusters are whole and their items fit them: any program can write to the file."""
+    try:
+        return _fits(result, members)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _fits(result: Result, members: Sequence[Member]) -> bool:
+    said = Clusters.of(result, (), saved=True, computed=False)
+    sizes = {(level, number): each.size for level, found in enumerate(said.levels) for number, each in enumerate(found)}
+    if said.noise:
+        sizes |= {(level, NOISE): said.noise for level in range(len(said.levels))}
+    centres = [result.arrays[f"centres_{level}"].shape for level in range(len(said.levels))]
+    parents = [result.arrays[f"parents_{level}"].shape for level in range(len(said.levels) - 1)]
+    return (
+        Counter((member.level, member.cluster) for member in members) == sizes
+        and all(isinstance(member.closeness, float) for member in members)
+        and centres == [(len(found), centres[0][1]) for found in said.levels]
+        and parents == [(len(found),) for found in said.levels[:-1]]
+        and all(isinstance(result.summary[count], int) for count in ("placed", "made_of"))
+    )
+
+
 def described(items: Whole, groups: Groups, *, name: str, settings: Mapping[str, Any], before: Result | None = None) -> Made:
     """What there is to say about groups without their texts; names are the medoids' ids.
 
@@ -213,7 +238,7 @@ def texts_of(store: Store, collection: str, members: Iterable[Member], count: in
     for start in range(0, len(flat), READ):
         for id, row in store.get(collection, flat[start : start + READ]).items():
             if isinstance(row.content, str) and row.content.strip():
-                content[id] = row.content
+                content[id] = row.content[:LOOKED_AT]  # 20,000 texts of a megabyte each are not held
     return [[content[id] for id in ids if id in content] for ids in wanted]
 
 
@@ -235,7 +260,8 @@ def _by_model(summary: dict[str, Any], texts: list[list[str]], writer: Writer) -
         if place:
             below = levels[place - 1]
             texts = [[below[child]["name"] for child in _children(below, each["id"])] for each in clusters]
-        found = by_model(replace(writer, prompt=None, truncate=0) if place else writer, texts)
+        otherwise = "clusters keep the names they have" if summary["named"] else "clusters are named by keywords"
+        found = by_model(replace(writer, prompt=None, truncate=0) if place else writer, texts, otherwise=otherwise)
         if found is None:
             return False
         levels[place] = [each | {"name": found.get(number, each["name"])} for number, each in enumerate(clusters)]

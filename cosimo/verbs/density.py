@@ -42,12 +42,14 @@ def dense(vectors: Vectors, *, seed: int = 0) -> Numbers:
     ------
     MissingExtra : scikit-learn or umap-learn is not installed
     """
-    hdbscan, umap = load("sklearn.cluster:HDBSCAN"), load("umap:UMAP")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of TensorFlow, which UMAP would like to find and does not need
+        hdbscan, umap = load("sklearn.cluster:HDBSCAN"), load("umap:UMAP")
     count = len(vectors)
     least = max(5, round(sqrt(count) / 4))
     if count < least:
         return np.full(count, -1, np.int64)
-    if bool((vectors @ vectors[0] > 1 - 1e-6).all()):  # all equal
+    if bool((vectors @ vectors[0] > 1 - 1e-6).all()):  # all equal: HDBSCAN calls that noise
         return np.zeros(count, np.int64)
     if count <= MOST:
         return _found(vectors, least, seed, hdbscan, umap)
@@ -61,15 +63,28 @@ def dense(vectors: Vectors, *, seed: int = 0) -> Numbers:
 
 def _found(vectors: Vectors, least: int, seed: int, hdbscan: Any, umap: Any) -> Numbers:
     points: NDArray[np.float32] = vectors
+    first, same = _distinct(vectors)  # UMAP tears equal rows apart, and takes most of a heap of copies for noise
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of disconnected parts, of one thread where a seed is given
-        if len(vectors) > FEW:
+        if len(first) > FEW:
             note("UMAP prepares the items for HDBSCAN; that takes about half a minute")
             points = umap(
                 n_components=DIMS, n_neighbors=NEIGHBOURS, min_dist=0.0, metric="cosine", random_state=seed, n_jobs=1
-            ).fit_transform(vectors)
+            ).fit_transform(vectors[first])[same]
         found = hdbscan(min_cluster_size=least, min_samples=min(CORE, len(vectors) - 1), copy=True).fit_predict(points)
-    return np.asarray(found, np.int64)
+    labels = np.asarray(found, np.int64)
+    for heap in np.flatnonzero(np.bincount(same) >= least):  # HDBSCAN never gives one group alone: what is left is noise
+        copies = same == heap
+        if (labels[copies] < 0).all():
+            labels[copies] = labels.max() + 1
+    return labels
+
+
+def _distinct(vectors: Vectors) -> tuple[Numbers, Numbers]:
+    """(m,) the rows that equal none before them, and (n,) of each row which of these it equals."""
+    numbers: dict[bytes, int] = {}
+    same = np.fromiter((numbers.setdefault(row.tobytes(), len(numbers)) for row in vectors), np.int64, len(vectors))
+    return np.unique(same, return_index=True)[1], same
 
 
 def _voted(vectors: Vectors, rest: Numbers, sample: Vectors, labels: Numbers) -> Numbers:

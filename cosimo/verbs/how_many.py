@@ -87,8 +87,7 @@ def silhouette(vectors: Vectors, labels: Numbers) -> float:
         return 0.0
     sums, counts = kmeans.summed(vectors, labels, k)
     total = 0.0
-    for start in range(0, len(vectors), kmeans.BLOCK):
-        part = slice(start, start + kmeans.BLOCK)
+    for part in kmeans.blocks(len(vectors), k):
         total += float(_silhouettes(vectors[part], labels[part], sums.astype(np.float32), counts).sum(dtype=np.float64))
     return total / len(vectors)
 

@@ -4,7 +4,8 @@ Class-based TF-IDF (Grootendorst, "BERTopic: neural topic modeling with a class-
 instead of occurrences, so that one long text does not name its group: the share of a group's texts with a term, times how much
 larger that is than among all texts. Forms of one word count together; of two neighbouring words that mostly occur together
 the pair is a term too. Chinese is cut by jieba where that is installed, else into the runs of two to four characters that
-occur as often as what they are made of.
+occur as often as what they are made of. So are the Chinese characters of Japanese; its katakana are words, its hiragana, which
+are mostly endings, come between.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MissingExtra
 from ..core.registry import load
-from ..core.terms import CJK, stem
+from ..core.terms import stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,10 +28,17 @@ if TYPE_CHECKING:
 READ = 1_000  # characters of a text: what it is about is said at its beginning, and a thousand texts are read in a second
 PAIRED = 0.5  # of the texts with the rarer word of a pair, that have the pair, for the pair to stand for it
 PARTICLES = frozenset(("up", "off", "out"))  # the end of a pair, "top up", and no term by themselves
+LETTERS = 40  # of a word, at most: more have hashes, base64, and the sentences of scripts without spaces
 WHOLE = 0.7  # of the texts with a part of a run of Chinese characters, that have the run, for the part to be none
 _NOISE = re.compile(r"```.*?(?:```|\Z)|<[^<>]{1,200}>|\b\w+://\S+|\]\([^)\s]*\)|&\w+;", re.DOTALL)
-_TOKEN = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)?|[^\w\s]")
-_HAN = re.compile(f"[{CJK}]")
+_CHINESE = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # inside of brackets
+_HIRAGANA = "\u3040-\u309f"
+# vowel signs of Indic scripts, points of Hebrew and Arabic, and what joins them: parts of a word, and no \w for Python
+_SIGNS = "".join(chr(c) for c in (*range(0x300, 0x2000), 0x200C, 0x200D) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Cf"))
+_LETTER = rf"[^\W_{_CHINESE}{_HIRAGANA}]"
+_WORD = rf"{_LETTER}+(?:[{_SIGNS}]+{_LETTER}*)*"
+_TOKEN = re.compile(rf"[{_CHINESE}]+|{_WORD}(?:['’]{_WORD})?|[{_HIRAGANA}]|[^\w\s]")
+_HAN = re.compile(f"[{_CHINESE}]")
 
 
 def keywords(groups: Sequence[Sequence[str]], count: int = 3) -> list[list[str]]:
@@ -87,7 +95,7 @@ def _words(text: str) -> Iterator[str]:
             continue
         word = token.replace("’", "'").removesuffix("'s")
         folded = word.casefold().replace("'", "")
-        usable = len(word) > 1 and any(c.isalpha() for c in word) and "'" not in word and folded not in stop_words()
+        usable = 1 < len(word) <= LETTERS and any(c.isalpha() for c in word) and "'" not in word and folded not in stop_words()
         yield word if usable else ""
 
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from ..core.types import Numbers, Scores, Vectors
@@ -26,6 +28,7 @@ FIRST = 10_000  # rows of the first mini-batch, or 50 a cluster where that is mo
 ROUNDS = 100  # of one start; hardly any needs more than 40
 SETTLED, ROUGHLY = 1e-4, 1e-3  # of the mean distance, that a round must gain: of all rows, and of a part of them
 BLOCK = 8_192  # rows compared at a time: 8,192 x 100 cosines are 3 MB
+CELLS = BLOCK * 1_000  # cosines at a time, at most: of 50,000 clusters a block would be 1.6 GB
 SEEDED = 20_000  # rows that seeds are taken from; each of k steps compares all of them with several candidates
 
 
@@ -64,12 +67,17 @@ def kmeans(vectors: Vectors, k: int, *, seed: int = 0, starts: int = 1) -> Fit:
 def nearest(vectors: Vectors, centres: Vectors) -> tuple[Numbers, Scores]:
     """Of each row the nearest centre, and its cosine with it: (n,) and (n,). The first of equally near ones."""
     labels, closeness = np.empty(len(vectors), np.int64), np.empty(len(vectors), np.float32)
-    for start in range(0, len(vectors), BLOCK):
-        part = slice(start, start + BLOCK)
+    for part in blocks(len(vectors), len(centres)):
         cosines = vectors[part] @ centres.T  # (block, dim) @ (dim, k)
         labels[part] = cosines.argmax(axis=1)
         closeness[part] = np.take_along_axis(cosines, labels[part][:, None], 1)[:, 0]
     return labels, np.clip(closeness, -1, 1)
+
+
+def blocks(rows: int, clusters: int) -> Iterator[slice]:
+    """Rows in parts that are compared with all clusters at once."""
+    size = min(BLOCK, max(CELLS // max(clusters, 1), 1))
+    yield from (slice(start, start + size) for start in range(0, rows, size))
 
 
 def _one(vectors: Vectors, k: int, random: np.random.Generator) -> Fit:

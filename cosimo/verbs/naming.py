@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..core.content import storable
 from ..core.errors import DataError, Error
 from ..core.parallel import in_parallel
 from ..core.progress import note
@@ -32,6 +33,9 @@ TRUNCATE = 100  # characters of each, unless told otherwise
 LONGEST = 500  # characters of a name that somebody's own prompt asks for; ours gives a title
 TITLE = 80
 AT_ONCE = 4  # prompts
+_WRITTEN = 10_000  # characters of an answer that are looked at
+# what steers a terminal or turns a page's text round; ZWJ and its like stay, emoji and Persian need them
+_STEERING = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 _LABEL = re.compile(r"^(?:\*\*|#+\s*)?(?:title|name|subject|标题|主题)\s*[:：]\s*", re.IGNORECASE)
 
 
@@ -90,31 +94,34 @@ def by_keywords(groups: Sequence[Sequence[str]], fallbacks: Sequence[str]) -> li
     return [(", ".join(words) or fallback, words) for words, fallback in zip(keywords(groups, 3), fallbacks, strict=True)]
 
 
-def by_model(writer: Writer, groups: Sequence[Sequence[str]]) -> dict[int, str] | None:
-    """Position of a group → the name that a model gives it; groups without a text have none. None: the model failed.
+def by_model(writer: Writer, groups: Sequence[Sequence[str]], *, otherwise: str) -> dict[int, str] | None:
+    """Position of a group → the name that a model gives it; groups without a text, or an answer, have none. None: it failed.
 
     What it wrote before it failed is lost, so that all clusters of a list are named in one way.
+
+    Parameters
+    ----------
+    otherwise : what becomes of the names where it fails, for the warning
     """
     jobs = [(place, prompt_of(texts, writer.truncate)) for place, texts in enumerate(groups)]
     try:
         model = writer.load(writer.model)
         note(f"{model.name} is asked for {len(jobs):,} names")
-        return dict(in_parallel(partial(_ask, model, writer.prompt), [job for job in jobs if job[1]], AT_ONCE))
-    except Error as error:
-        warnings.warn(
-            f"clusters are named by keywords, since {writer.model or 'the model'} failed: {error}", NamingWarning, stacklevel=2
-        )
+        answers = in_parallel(partial(_ask, model, writer.prompt), [job for job in jobs if job[1]], AT_ONCE)
+        return {place: name for place, name in answers if name}
+    except Error as error:  # which says who failed; the model's name may be an address with a password in it
+        warnings.warn(f"{otherwise}, since the language model failed: {error}", NamingWarning, stacklevel=2)
         return None
 
 
 def _ask(model: LanguageModel, prompt: str | None, job: tuple[int, str], _: Event) -> tuple[int, str]:
     place, texts = job
-    written = model.complete(texts, system=prompt or PROMPT).text
-    return place, " ".join(written.split())[:LONGEST] if prompt else title(written)
+    written = _STEERING.sub("", storable(model.complete(texts, system=prompt or PROMPT).text)[:_WRITTEN])
+    return place, " ".join(written.split())[:LONGEST].rstrip() if prompt else title(written)
 
 
 def title(written: str) -> str:
-    """The title in what a model wrote: its first line, without quotes, marks and a word that says it is one."""
+    """The title in what a model wrote: its first line, without quotes, marks and a word that says it is one; "" if none."""
     line = next((line for line in written.splitlines() if line.strip(" *_#`-\"'")), "")
     line = _LABEL.sub("", line.strip()).strip(" *_#`-\"'“”„«»「」《》").rstrip(".。")
-    return " ".join(line.split())[:TITLE].rstrip() or "-"
+    return " ".join(line.split())[:TITLE].rstrip()

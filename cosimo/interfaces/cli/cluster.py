@@ -80,7 +80,10 @@ def _number(k: str | None, option: str | None) -> int | str | None:
     if k is not None and option is not None:
         raise click.UsageError("Give K once: as an argument, or with --k.")
     asked = k if k is not None else option
-    return int(asked) if asked is not None and asked.lstrip("-").isdecimal() else asked
+    try:
+        return None if asked is None else int(asked)
+    except ValueError:
+        return asked
 
 
 def _model(given: dict[str, Any]) -> str | None:

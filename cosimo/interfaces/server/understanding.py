@@ -1,5 +1,6 @@
 """Understanding: the verbs that look at a whole collection, as routes. No logic; arguments and answers are Python's."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -55,6 +56,7 @@ class ClusterAsked(Filtered):
     seed: int | None = None
     prefix: str = ""
     name: str = Field(default="main", description="Under which they are kept")
+    compare_labels: str | None = Field(default=None, description="A field of the metadata: how far the clusters agree with it")
     truncate: int = Field(default=100, ge=0, description="Characters of each content; 0 for whole ones")
     save: bool = Field(default=True, description="Keep them; where the database is for reading alone, nothing is")
     refresh: bool = False
@@ -81,6 +83,18 @@ class Cluster(BaseModel):
     parent: int | None
 
 
+class Agreement(BaseModel):
+    """How far clusters agree with a field: 1 for the same groups; `nmi` and `ari` about 0 for chance."""
+
+    nmi: float
+    ari: float
+    purity: float
+    items: int
+    clusters: int
+    labels: int
+    unlabelled: int
+
+
 class Clusters(BaseModel):
     """Clusters and how they came about; `levels` are the clusters, groups of them, and groups of groups."""
 
@@ -97,6 +111,7 @@ class Clusters(BaseModel):
     named_by: str | None
     computed: bool
     saved: bool
+    agreement: Agreement | None
 
 
 class Near(BaseModel):
@@ -147,13 +162,14 @@ def compare(body: CompareAsked, holds: Reading) -> Json:
 def cluster(name: Name, body: ClusterAsked, holds: Reading) -> Json:
     """Groups of documents that are like each other."""
     collection = holds.database.collection(name)
-    ours = ("k", "truncate", "save", "items")
+    ours = ("k", "compare_labels", "truncate", "save", "items")
     asked = {field: getattr(body, field) for field in type(body).model_fields if field not in ours}
     found = collection.cluster(body.k, save=body.save and not holds.settings.read_only, **asked)
+    agreement = None if body.compare_labels is None else asdict(collection.compare_labels(found, body.compare_labels))
     listed = list(collection.cluster_items(found, truncate=body.truncate))
     if not body.items:
         listed = [each | {"items": []} for each in listed]
-    return Json(found.to_dict() | {"clusters": listed})
+    return Json(found.to_dict() | {"clusters": listed, "agreement": agreement})
 
 
 @router.post("/v1/collections/{name}/duplicates", response_model=Groups)

@@ -190,7 +190,8 @@ def test_a_docstring_or_the_comment_above_documents(language: str) -> None:
         ("javascript", "add", "export function add(a, b)"), ("javascript", "twice", "const twice = (x)"),
         ("go", "Server.Stop", "func (s *Server) Stop()"), ("go", "Reader", "Reader interface"),
         ("rust", "Circle.area", "pub fn area(&self) -> f64"), ("java", "Shop", "public class Shop<T>"),
-        ("c", "add", "static int add(int a)"), ("cpp", "geo.max", "T& max(T a)"),
+        ("c", "add", "static int add(int a)"), ("c", "Box", "typedef struct Box"), ("ruby", "top", "def top"),
+        ("cpp", "geo.max", "T& max(T a)"),
         ("php", "Shop.buy", "abstract function buy()"),
     ],
 )  # fmt: skip
@@ -468,7 +469,10 @@ def test_in_c_what_is_gone_is_removed_although_macros_look_like_errors(tmp_path:
         functions.add(source, source=source.label, sync=True)
         write(folder, a_dot_c="int f(void) { return 1; }\nFOO(%%\n")
         assert functions.add(source, source=source.label, sync=True).removed == 1
-        assert source.problem_count == 1
+        assert (source.problem_count, source.left_out["what macros hide"]) == (0, 1)
+        write(folder, a_dot_c="%%% )))\n")
+        assert ids(source) == []
+        assert source.problem_count == 1, "no definition in it, and an error: not a program in C"
 
 
 @pytest.fixture

@@ -303,6 +303,8 @@ def _signature(item: _Item, data: bytes, begin: int) -> str:
     if item.body is None and item.kind in TYPES:
         text = text.partition("{")[0]
     line = _LOOSE.sub("", " ".join(text.split()))
+    if item.body is not None and item.name is not None and item.name.start_byte > end:  # typedef struct {…} name
+        line += f" {_text(item.name, data)}"
     if item.body is None and line.startswith("def "):  # Ruby's
         line = line.removesuffix("end")
     return _OPENING.sub("", line[:LONGEST_SIGNATURE])

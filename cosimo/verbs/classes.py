@@ -20,7 +20,7 @@ from ..core.parallel import in_parallel
 from ..core.progress import note
 from ..core.vectors import normalised
 from .class_report import Report, reported, untested
-from .held_out import confidences, divisor_of, stratified
+from .held_out import confidences, copies, divisor_of, stratified
 from .logistic import TOLERANCE, Linear, logistic
 
 if TYPE_CHECKING:
@@ -223,7 +223,8 @@ def _held_out(examples: Vectors, classes: Numbers, count: int, method: str, fold
         held = held[wanted[held]]
         return held, _fitted(method, examples[rest], classes[rest], count, ROUGH).scores(examples[held])
 
-    found = list(in_parallel(tested, stratified(classes[learned], folds, seed), THREADS))
+    parts = stratified(classes[learned], folds, seed, copies(examples[learned]))
+    found = list(in_parallel(tested, parts, THREADS))
     if not found:
         return np.empty(0, np.int64), np.empty((0, count), np.float32)
     at = np.concatenate([positions for positions, _ in found])

@@ -7,6 +7,7 @@ et al. 2017, "On calibration of modern neural networks"), and with Platt's targe
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -43,23 +44,42 @@ def share(hits: int, tested: int) -> Share:
     return Share(value, max(0.0, float(middle - half)), min(1.0, float(middle + half)), hits, tested)
 
 
-def stratified(classes: Numbers, folds: int, seed: int) -> Iterator[tuple[Numbers, Numbers]]:
+def stratified(classes: Numbers, folds: int, seed: int, alike: Numbers | None = None) -> Iterator[tuple[Numbers, Numbers]]:
     """(positions to learn from, positions to test on), each example tested once, each class spread over the folds.
 
-    An example that is the only one of its class is always learned from and never tested.
+    An example that is the only one of its class is always learned from and never tested; copies of one count as one.
+
+    Parameters
+    ----------
+    alike : (n,) the same number for copies of one example, as `copies` gives it. They are held out together: an example whose
+        copy was learned from is no held-out one
     """
     random = np.random.default_rng(seed)
-    fold, turn = np.full(len(classes), -1), 0
-    for number in np.unique(classes):
-        members = random.permutation(np.flatnonzero(classes == number))
+    _, first, of = np.unique(np.arange(len(classes)) if alike is None else alike, return_index=True, return_inverse=True)
+    kinds = classes[first]
+    folded, turn = np.full(len(first), -1), 0
+    for number in np.unique(kinds):
+        members = random.permutation(np.flatnonzero(kinds == number))
         if len(members) < 2:
             continue
-        fold[members] = (turn + np.arange(len(members))) % folds
+        folded[members] = (turn + np.arange(len(members))) % folds
         turn += len(members)  # small classes do not all begin with the first fold
+    fold = folded[of]
+    for number in np.unique(classes) if alike is not None else ():
+        members = np.flatnonzero(classes == number)
+        if len(set(fold[members].tolist())) == 1:  # all are copies of what has another label too
+            fold[members] = -1
     for number in range(folds):
         test = np.flatnonzero(fold == number)
         if len(test):
             yield np.flatnonzero(fold != number), test
+
+
+def copies(vectors: Vectors) -> Numbers:
+    """(n,) a number for each of (n, dim) vectors, the same for those that are equal; numbered as they come."""
+    seen: dict[bytes, int] = {}
+    digests = (hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in vectors)
+    return np.array([seen.setdefault(digest, len(seen)) for digest in digests], np.int64)
 
 
 def confidences(scores: Vectors, divisor: float) -> Vectors:

@@ -110,6 +110,13 @@ def test_table_is_read_across(tmp_path: Path) -> None:
     assert text_of(table_pdf(tmp_path / "t.pdf")).split()[:8] == ["item", "0", "0", "0.50", "item", "1", "3", "1.50"]
 
 
+def test_dots_of_a_table_of_contents_are_not_read(tmp_path: Path) -> None:
+    assert (
+        text_of(pdf(tmp_path / "t.pdf", ["1 Bread " + ". " * 40 + "7", "2 Cake" + "." * 40 + "9 ..."]))
+        == "1 Bread … 7\n2 Cake … 9 ..."
+    )
+
+
 def test_chinese_lines_are_joined_where_a_sentence_goes_on(tmp_path: Path) -> None:
     assert text_of(chinese_pdf(tmp_path / "zh.pdf")) == "第一章\n\n" + "".join(CHINESE)
 
@@ -465,6 +472,19 @@ def papers(folder: Path) -> Path:
     (folder / "damaged.pdf").write_bytes(b"%PDF-1.4\nnot much more")
     (folder / "empty.pdf").write_bytes(b"")
     return folder
+
+
+def test_mailbox_is_embedded_by_its_name(tmp_path: Path, minilm: Path) -> None:
+    path = tmp_path / "inbox.mbox"
+    path.write_bytes(b"From a\n" + message("<one@x>", "One") + b"\nFrom b\n" + message("<two@x>", "Two"))
+    run = CliRunner()
+    done = run.invoke(cli, ["embed-multi", "mail", str(path), "-d", str(tmp_path / "m.db"), "--prefix", "m/"])
+    assert "2 added" in done.stderr, done.output
+    found = run.invoke(cli, ["search", "mail", "two", "--where", "subject = 'Two'", "-d", str(tmp_path / "m.db")])
+    assert [json.loads(line)["id"] for line in found.stdout.splitlines()] == ["m/inbox.mbox#two@x"]
+    refused = run.invoke(cli, ["embed-multi", "mail", str(path), "-d", str(tmp_path / "m.db"), "--id-column", "x"])
+    assert refused.exit_code == 2
+    assert "is for tables" in refused.stderr
 
 
 @pytest.mark.parametrize("store", [True, False], ids=["stored", "not stored"])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST_RUNS = 5_000  # of a page; a full one has 100 to 500, a drawing of dots a million, each of which is searched for its text
 ROWS = 3  # lines with a gap at the same place, from which on it is one between columns
 WORDS = 15  # characters a line has on both sides of it on average: in a table, cells are shorter
 WIDE = r"[\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
@@ -22,6 +23,7 @@ CUT_WORD = re.compile(r"(\S*)\ufffe\n?(\w?)")  # U+FFFE is what PDFium makes of 
 FULL = 0.75  # of the longest line of a page: what follows a shorter one is not the rest of its sentence
 WIDE_END = re.compile(rf"{WIDE}$")
 WIDE_START = re.compile(WIDE)
+LEADERS = re.compile(r"(?: ?\.){5,} ?")  # of a table of contents
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 
 
@@ -43,7 +45,8 @@ class Segment(NamedTuple):
 
 def page_text(page: Any) -> str:
     """The text of PDFium's text page."""
-    boxes = [Box(*page.get_rect(number)) for number in range(page.count_rects())]
+    runs = page.count_rects()
+    boxes = [Box(*page.get_rect(number)) for number in range(runs)] if runs <= MOST_RUNS else []
     if not _gaps(boxes):
         return tidied(page.get_text_range())
     segments = [Segment(box, page.get_text_bounded(*box)) for box in boxes]
@@ -75,7 +78,7 @@ def tidied(text: str) -> str:
     """Text as PDFium gives it, without the traces of its lines: words cut in two are one, and so is Chinese."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = CUT_WORD.sub(_whole_word, text)
-    lines = [line.strip() for line in UNSEEN.sub("", text).split("\n")]
+    lines = [line.strip() for line in LEADERS.sub(" … ", UNSEEN.sub("", text)).split("\n")]
     longest = max(map(len, lines))
     parts = [lines[0]]
     for before, line in pairwise(lines):

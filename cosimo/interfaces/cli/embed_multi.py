@@ -52,8 +52,9 @@ if TYPE_CHECKING:
 def embed_multi(collection: str, input_path: str | None, **given: Any) -> None:
     """Embed many texts into COLLECTION; only what is new or changed is embedded.
 
-    The texts come from INPUT_PATH (CSV, TSV, JSON or NDJSON; - is stdin), from files, or from a SQL query. In tables the first
-    column is the id and the others are joined to the text. An interrupted run keeps what it committed and goes on from there.
+    The texts come from INPUT_PATH (CSV, TSV, JSON or NDJSON; - is stdin; or a mailbox, a PDF, …), from files, or from a SQL
+    query. In tables the first column is the id and the others are joined to the text. An interrupted run keeps what it
+    committed and goes on from there.
 
     \b
     cosimo embed-multi notes --files ~/notes '**/*.md' --store
@@ -93,7 +94,7 @@ def _sources(input_path: str | None, given: dict[str, Any]) -> Iterable[Source]:
         raise click.UsageError("--binary reads no text, so --encoding has no meaning.")
     if given["files"]:
         return _files(given)
-    return [_query(given) if given["sql"] else _table(str(input_path), given)]
+    return [_query(given) if given["sql"] else _input(str(input_path), given)]
 
 
 def _files(given: dict[str, Any]) -> Iterable[Source]:
@@ -106,10 +107,20 @@ def _files(given: dict[str, Any]) -> Iterable[Source]:
         )  # fmt: skip
 
 
-def _table(path: str, given: dict[str, Any]) -> Source:
+def _input(path: str, given: dict[str, Any]) -> Source:
+    """A table, or one of the documents that have a reader: `embed-multi mail inbox.mbox`."""
+    from ...sources.documents import is_document
     from ...sources.tables import Table
     from .inputs import stdin
 
+    if path != "-" and given["format_"] is None and is_document(path):
+        from ...sources.files import Files
+
+        for option in ("id_column", "text_columns", "metadata_columns"):
+            if given[option] is not None:
+                raise click.UsageError(f"--{option.replace('_', '-')} is for tables; {path} is a document.")
+        told = {name: given[name] for name in ("encodings", "prefix", "prepend")}
+        return Files(path, **told, on_problem=adding.report)
     where = stdin() if path == "-" else Path(path)
     return Table(where, format=given["format_"], encodings=given["encodings"], **_columns(given))
 

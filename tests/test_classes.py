@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -413,7 +415,15 @@ def test_vectors_of_zeros_and_nan_teach_nothing_and_are_taken_for_nothing() -> N
     ("given", "told"),
     [
         ({"label": "kind", "method": "forest"}, "no method is called 'forest'; known are auto, regression"),
-        ({"label": "kind", "folds": 1}, "in 2 to 100 parts, not 1"),
+        ({"label": "kind", "folds": 1}, "held out is a whole number from 2 to 100, not 1"),
+        ({"label": "kind", "folds": 2.5}, r"held out is a whole number from 2 to 100, not 2\.5"),
+        ({"label": "kind", "seed": -1}, "the seed is a whole number from 0 to 4,294,967,295, not -1"),
+        ({"label": "kind", "seed": "x"}, "the seed is a whole number"),
+        ({"examples": ["a text", "another"]}, "pairs"),
+        ({"examples": [(None, "a"), ("text", "b")]}, "must be strings, not None"),
+        ({"labels": ["a"]}, "a mapping of ids to labels"),
+        ({"names": "sport"}, "two classes or more, not 1"),
+        ({"names": [1, 2]}, "must be strings, not 1"),
         ({"label": "kind", "labels": {"a": "b"}}, "learned from one thing"),
         ({}, "learned from one thing"),
         ({"label": "kind", "where": "n >="}, "."),
@@ -422,6 +432,21 @@ def test_vectors_of_zeros_and_nan_teach_nothing_and_are_taken_for_nothing() -> N
 def test_arguments_that_make_no_sense(notes: Collection, given: dict[str, object], told: str) -> None:
     with pytest.raises(DataError, match=told):
         notes.learn_classes(**given)  # type: ignore[arg-type]
+
+
+def test_labels_and_examples_may_be_of_any_shape(notes: Collection) -> None:
+    texts = [*TEXTS["food"], *TEXTS["sport"]]
+    for first, second in ((0, 1), (False, True), (np.int64(0), np.int64(1)), ("\ud800", "b")):
+        numbers = [first] * 5 + [second] * 5
+        made = notes.learn_classes(examples=zip(texts, numbers, strict=True))  # type: ignore[arg-type]
+        alone = scoring.classifier(zip(texts, numbers, strict=True), model="fake:64")  # type: ignore[arg-type]
+        by_id = notes.learn_classes(labels=dict(zip([row.id for row in notes.rows()], numbers, strict=False)))  # type: ignore[arg-type]
+        assert len(made.labels) == 2
+        assert made.labels == alone.labels == by_id.labels == notes.classes().labels
+        assert made.report.examples == alone.report.examples == 10
+    assert notes.learn_classes(names=(name for name in ("food", "sport"))).labels == ("food", "sport")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="names are for method names"):
+        scoring.classifier(names=["food", "sport"], method="means", model="fake:64")
 
 
 def test_classes_that_another_program_spoilt_are_told(notes: Collection) -> None:
@@ -470,6 +495,25 @@ def test_labels_written_over_others_are_taken_back_where_there_is_too_little_con
     assert all((row.metadata or {})["guess"] is None for row in notes.rows())
     assert notes.write_labels(unsure, "fresh").written == 0, "no field is made for what has no label"
     assert notes.write_labels([unsure[0]._replace(id="gone", label="x")], "guess").written == 0
+
+
+def test_what_another_program_wrote_in_place_of_metadata_is_never_written_over(tmp_path: Path) -> None:
+    others = ["{not json", "[1, 2]", "3", '"text"', b"\xff\xfe"]
+    with cosimo.open(tmp_path / "notes.db") as db:
+        notes = db.collection("notes", model="fake:64")
+        notes.add(documents())
+        notes.learn_classes("kind")
+        ids = [row.id for row in notes.rows()]
+        with contextlib.closing(sqlite3.connect(tmp_path / "notes.db")) as file, file:
+            for id, other in zip(ids, [*others, None, "", "null"], strict=False):
+                file.execute("UPDATE embeddings SET metadata = ? WHERE id = ?", (other, id))
+        for overwrite in (False, True):
+            done = notes.write_labels(notes.classify(), "guess", overwrite=overwrite)
+            assert done == ((len(ids) - len(others), len(others)) if not overwrite else (0, len(others)))
+        with contextlib.closing(sqlite3.connect(tmp_path / "notes.db")) as file:
+            stored = dict(file.execute("SELECT id, metadata FROM embeddings"))
+    assert [stored[id] for id in ids[: len(others)]] == others
+    assert all("guess" in json.loads(stored[id]) for id in ids[len(others) :])
 
 
 @pytest.mark.parametrize("field", ["id", "content", "*", "a.b"])

@@ -121,6 +121,19 @@ def test_an_end_without_examples_is_refused(low: list[str]) -> None:
         scoring.scale(["cold"], low, model="fake:16")
 
 
+def test_examples_of_a_scale_may_be_gone_through_once(notes: Collection) -> None:
+    low, high = ["cold ice", "cold snow"], ["hot fire", "hot sun"]
+    made = notes.learn_scale(iter(low), iter(high))  # type: ignore[arg-type]
+    assert (made.trust.low_examples, made.trust.high_examples, made.trust.left_out) == (2, 2, 0)
+    assert scoring.scale(iter(low), iter(high), model="fake:64").trust == made.trust  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="must be strings, not None"):
+        notes.learn_scale([None, "cold"], high)  # type: ignore[list-item]
+    with pytest.raises(DataError, match="must be strings, not None"):
+        made.score([None])  # type: ignore[list-item]
+    with pytest.raises(DataError, match="a scale has two ends"):
+        notes.learn_scale(low, high, ends=("a", "b", "c"))  # type: ignore[arg-type]
+
+
 def test_ends_that_are_the_same_are_refused() -> None:
     for low, high in ((["a text"], ["a text"]), (["a", "b"], ["b", "a"]), (["a text"], ["a text ", "a text"])):
         with pytest.raises(BadVector, match="the two ends of the scale are the same; give examples that differ"):

@@ -8,7 +8,7 @@ from ..core import config, registry
 from ..core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..core.filters import Filter
 
@@ -43,6 +43,21 @@ def several(given: str | Sequence[str]) -> tuple[str, ...]:
         return (given,) if isinstance(given, str) else tuple(given)
     except TypeError as error:
         raise DataError(f"a text or a list of texts is wanted, not {given!r}") from error
+
+
+def labelled(given: Iterable[tuple[str, object]]) -> tuple[tuple[str, str | None], ...]:
+    """Texts and their labels, labels as text: a zip of two lists is as good as a list of pairs, and 0 as good as "0".
+
+    Raises
+    ------
+    DataError : something else
+    """
+    from ..verbs.labels import label_of
+
+    try:
+        return tuple((text, label_of(label)) for text, label in given)
+    except (TypeError, ValueError) as error:
+        raise DataError("examples are pairs, (text, label) each") from error
 
 
 def name_of(model: Given) -> str | None:

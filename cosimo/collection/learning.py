@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.compatibility import made_by
@@ -20,14 +21,14 @@ from ..verbs.kept_models import (
     scale_result,
     unchanged,
 )
-from ..verbs.labels import labels_of
+from ..verbs.labels import label_of, labels_of
 from ..verbs.space import refuse_other_space, space_of, texts_to_vectors
 from ..verbs.whole import whole
-from .arguments import several
-from .scoring import Classifier, Scale, learned, names_to_vectors
+from .arguments import labelled, several
+from .scoring import Classifier, Scale, ends_of, learned, names_to_vectors, refuse_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ..core.filters import Filter
     from ..core.results import Result, ResultKind
@@ -44,8 +45,8 @@ class Asked:
     """What classes are to be learned from, and how: the arguments of `Collection.learn_classes`."""
 
     label: str | None
-    labels: Mapping[str, str] | None
-    examples: Sequence[tuple[str, str]] | None
+    labels: Mapping[str, str | None] | None
+    examples: Sequence[tuple[str, str | None]] | None
     names: Sequence[str] | None
     method: Method
     template: str
@@ -74,22 +75,38 @@ class Asked:
             "where": to_text(self.filter) if self.filter is not None else "", "prefix": self.prefix, "space": dict(space),
         }  # fmt: skip
 
+    def plain(self) -> Asked:
+        """The same with labels as text, and lists in the place of whatever is gone through once.
+
+        Raises
+        ------
+        DataError : examples that are no pairs, labels by no id
+        """
+        if self.labels is not None and not isinstance(self.labels, Mapping):
+            raise DataError("labels are given by id: a mapping of ids to labels")
+        return replace(
+            self,
+            labels=None if self.labels is None else {id: label_of(label) for id, label in self.labels.items()},
+            examples=None if self.examples is None else labelled(self.examples),
+            names=None if self.names is None else several(self.names),
+        )
+
     def check(self) -> None:
         """Raise `DataError` for what makes no sense."""
         checked_method(self.method)
         given = [each for each in (self.label, self.labels, self.examples) if each is not None]
         if len(given) > 1 or not (given or self.names is not None):
             raise DataError("classes are learned from one thing: a field (label), labels by id, examples, or names alone")
-        if self.names is not None and self.method not in ("auto", "names"):
-            raise DataError(f"names are for method names, and {self.method} learns from examples; leave one of them out")
+        refuse_names(self.names, self.method)
 
 
 def learn_scale(
     on: Judging, low: Sequence[str], high: Sequence[str], ends: tuple[str, str], name: str, *, save: bool, refresh: bool
 ) -> tuple[KeptScale, Reader]:
     """A scale and what reads texts for it; the kept one, where it is what would come out."""
+    low, high, ends = several(low), several(high), ends_of(ends)
     space = space_of(made_by(on.embedder.spec))
-    asked = {"examples": fingerprint([several(low), several(high)]), "ends": list(ends), "space": space}
+    asked = {"examples": fingerprint([low, high]), "ends": list(ends), "space": space}
     saving = save and on._can_keep()
     if saving and not refresh:
         found = on._keeping_store.result(on.name, "scale", name)
@@ -104,6 +121,7 @@ def learn_scale(
 
 def learn_classes(on: Judging, asked: Asked, name: str, *, save: bool, refresh: bool) -> tuple[KeptClasses, Reader]:
     """A classifier and what reads texts for it; the kept one, where it is what would come out."""
+    asked = asked.plain()
     asked.check()
     reading = asked.by_name or asked.examples is not None
     space = space_of(made_by(on.embedder.spec) if reading else on._settings)

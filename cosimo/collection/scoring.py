@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import config
 from ..core.compatibility import made_by
+from ..core.content import storable
 from ..core.errors import DataError
 from ..verbs.classes import learn_classes
 from ..verbs.kept_models import KeptClasses, KeptScale
 from ..verbs.labels import distinct
 from ..verbs.score import learn_scale, plain, positions
 from ..verbs.space import space_of, texts_to_vectors
-from .arguments import several
+from .arguments import labelled, several
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,22 +111,35 @@ def scale(
     DataError : an end without examples
     BadVector : the ends are the same
     """
+    low, high, ends = several(low), several(high), ends_of(ends)
     read, space = _reader(model, precision)
     return Scale(KeptScale(*learned(low, high, read), ends, space), read)
+
+
+def ends_of(ends: Sequence[str]) -> tuple[str, str]:
+    """What the two ends of a scale are called.
+
+    Raises
+    ------
+    DataError : not two names
+    """
+    found = several(ends)
+    if len(found) != 2:
+        raise DataError(f"a scale has two ends, and their names are two texts, not {ends!r:.60}")
+    return storable(found[0]), storable(found[1])
 
 
 def learned(low: Sequence[str], high: Sequence[str], read: Reader) -> tuple[Axis, Trust]:
     """The axis between two sets of texts, each text counted once, and how far it is to be trusted."""
     from dataclasses import replace
 
-    groups = [list(dict.fromkeys(text.strip() for text in several(group) if text.strip())) for group in (low, high)]
+    groups = [list(dict.fromkeys(text for given in group if (text := storable(given).strip()))) for group in (low, high)]
     for group, name in zip(groups, ("low", "high"), strict=True):
         if not group:
             raise DataError(f"the {name} end has no examples; give at least one text, better twenty")
     vectors = read([*groups[0], *groups[1]])
     axis, trust = learn_scale(vectors[: len(groups[0])], vectors[len(groups[0]) :])
-    repeated = len(several(low)) + len(several(high)) - len(vectors)
-    return axis, replace(trust, left_out=trust.left_out + repeated)
+    return axis, replace(trust, left_out=trust.left_out + len(low) + len(high) - len(vectors))
 
 
 def classifier(
@@ -150,14 +164,23 @@ def classifier(
 
     Raises
     ------
-    DataError : fewer than two classes
+    DataError : fewer than two classes, names for a method that learns from examples
     """
+    pairs, names = labelled(examples), None if names is None else several(names)
+    refuse_names(names, method)
     read, space = _reader(model, precision)
-    vectors = read([text for text, _ in examples])
-    labels = [label for _, label in examples]
-    named = names_to_vectors(read, names if names is not None else labels, template) if names or method == "names" else None
+    vectors = read([text for text, _ in pairs])
+    labels = [label for _, label in pairs]
+    said = names if names is not None else [label for label in labels if label]
+    named = names_to_vectors(read, said, template) if names is not None or method == "names" else None
     made = learn_classes(vectors, labels, method=method, folds=folds, seed=seed, names=named)
     return Classifier(KeptClasses(made, space), read)
+
+
+def refuse_names(names: Sequence[str] | None, method: str) -> None:
+    """Raise `DataError` where names are given for a method that has no use for them."""
+    if names is not None and method not in ("auto", "names"):
+        raise DataError(f"names are for method names, and {method} learns from examples; leave one of them out")
 
 
 def names_to_vectors(read: Reader, names: Sequence[str], template: str) -> dict[str, NDArray[np.float32]]:

@@ -207,6 +207,7 @@ class Known(NamedTuple):
     hash: bytes | None
     has_content: bool
     metadata: Metadata | None
+    foreign: bool = False  # another program wrote something in the place of metadata that is no JSON object
 
 
 class Change(NamedTuple):

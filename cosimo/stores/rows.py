@@ -150,3 +150,8 @@ def known_metadata(stored: Any) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def foreign_metadata(stored: Any) -> bool:
+    """Whether something stands in the place of metadata that is neither a JSON object nor nothing."""
+    return stored not in (None, "", b"", "null") and known_metadata(stored) is None

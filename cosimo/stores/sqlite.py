@@ -10,7 +10,7 @@ from ..core.types import CollectionInfo, Known, Row, Settings
 from . import audit, catalog, changes, fulltext, places, write
 from .indexes import Indexes
 from .results import Results
-from .rows import ROW_COLUMNS, batches, chunks, known_metadata, row_of
+from .rows import ROW_COLUMNS, batches, chunks, foreign_metadata, known_metadata, row_of
 from .similarities import Similarities
 from .swap import Swap
 
@@ -189,7 +189,7 @@ class SQLiteStore(Indexes, Similarities, Results, Swap):
                 f"SELECT id, {hash}, {text} IS NOT NULL OR {blob} IS NOT NULL, {about} FROM embeddings WHERE collection_id = ?"
             )
             return {
-                id: Known(hash, bool(has_content), known_metadata(metadata))
+                id: Known(hash, bool(has_content), known_metadata(metadata), foreign_metadata(metadata))
                 for id, hash, has_content, metadata in self._among(sql, "id", entry, map(storable, ids))
             }
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.content import content_hash
 from ..core.errors import BadVector, DataError, DimensionMismatch, Error, NotFound, StoreError
-from ..core.types import Cut, Document, Listed, Passage, Row, Settings, Span
+from ..core.types import Cut, Document, Known, Listed, Passage, Row, Settings, Span
 from ..core.units import SHIFT
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def rows_come_back_as_they_were_put(store: Store) -> None:
     assert found["b"].updated > 1_700_000_000, "a row without a time gets the present one"
     assert (found["c"].content, found["c"].hash, found["c"].metadata) == (None, None, None)
     assert store.known("notes", ["b", "c", "missing"]).keys() == {"b", "c"}
-    assert store.known("notes", ["a"])["a"] == (given.hash or content_hash("Grüße\n日本"), True, given.metadata)
+    assert store.known("notes", ["a"])["a"] == Known(given.hash or content_hash("Grüße\n日本"), True, given.metadata)
     assert store.count("notes") == 3
 
 

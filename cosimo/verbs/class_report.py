@@ -62,7 +62,8 @@ class Report:
     def __str__(self) -> str:
         count = f"{self.method}, {len(self.classes):,} classes, {self.examples:,} examples"
         if self.accuracy is None:
-            why = "there are no examples to test it on" if not self.examples else "two different examples a class are needed for that"
+            few = "two different examples a class are needed for that"
+            why = few if self.examples else "there are no examples to test it on"
             return f"{count}; how good it is cannot be said: {why}"
         low, high = 100 * self.accuracy.low, 100 * self.accuracy.high
         said = f"{self.accuracy.value:.1%} of {self.accuracy.tested:,} held-out ones right (95%: {low:.1f}–{high:.1f}%"

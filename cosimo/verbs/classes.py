@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..core.checks import seed_of, whole_number
 from ..core.errors import Corrupt, DataError
 from ..core.parallel import in_parallel
 from ..core.progress import note
@@ -97,8 +98,8 @@ class Classes:
 
 def checked_confidence(value: float) -> None:
     """Raise `DataError` unless it is a share."""
-    if not 0 <= value <= 1:  # NaN neither
-        raise DataError(f"a least confidence is a number from 0 to 1, not {value:g}")
+    if isinstance(value, str) or not 0 <= value <= 1:  # NaN neither
+        raise DataError(f"a least confidence is a number from 0 to 1, not {value!r:.60}")
 
 
 def checked_method(method: str) -> None:
@@ -124,11 +125,10 @@ def learn_classes(
 
     Raises
     ------
-    DataError : fewer than two classes, fewer than two folds, no such method, a regression of too many classes
+    DataError : fewer than two classes, fewer than two folds, no seed, no such method, a regression of too many classes
     """
     checked_method(method)
-    if not 2 <= folds <= 100:
-        raise DataError(f"examples are held out in 2 to 100 parts, not {folds}")
+    folds, seed = whole_number(folds, 2, 100, "the number of parts that are held out is"), seed_of(seed)
     usable = np.flatnonzero(np.isfinite(vectors).all(axis=1) & vectors.any(axis=1))
     kept = np.array([at for at in usable.tolist() if labels[at]], np.int64)
     mine = [str(labels[at]) for at in kept.tolist()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.content import storable
 from ..core.errors import DataError
 from ..core.filters.evaluate import Item, looked_up
 from ..core.filters.tree import Field
@@ -21,7 +22,7 @@ LONGEST = 500  # characters of a label; a field of texts is none
 
 
 class Written(NamedTuple):
-    """How many items got a prediction written, and how many had the field already and were left alone."""
+    """How many items got a prediction written, and how many were left alone: they had the field, or no object as metadata."""
 
     written: int
     left: int
@@ -52,12 +53,13 @@ def labels_of(store: Store, collection: str, whole: Whole, field: str) -> list[s
 
 
 def label_of(value: Any) -> str | None:
-    """A value as a label: text as it is, without space around it; numbers and booleans as JSON has them."""
+    """A value as a label: text as it is, without space around it; numbers and booleans as JSON has them, numpy's too."""
+    value = value.item() if hasattr(value, "item") and not getattr(value, "shape", ()) else value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value) if value == value else None
-    return (value.strip() or None) if isinstance(value, str) else None
+    return (storable(value).strip() or None) if isinstance(value, str) else None
 
 
 def write_labels(
@@ -70,7 +72,8 @@ def write_labels(
     Parameters
     ----------
     field : a key of the metadata, at its top
-    overwrite : also where the field says something already; it becomes null where there is too little confidence
+    overwrite : also where the field says something already; it becomes null where there is too little confidence. What
+        stands in the place of metadata and is no JSON object is never written over
     """
     key = checked_key(field)
     written = left = 0
@@ -84,7 +87,7 @@ def write_labels(
                 if each.id not in held:
                     continue
                 before = dict(held[each.id].metadata or {})
-                if before.get(key) is not None and not overwrite:
+                if held[each.id].foreign or (before.get(key) is not None and not overwrite):
                     left += 1
                 elif before.get(key) != each.label:
                     changes.append(Document(each.id, None, before | {key: each.label}))
@@ -110,9 +113,9 @@ def distinct(names: Sequence[str]) -> list[str]:
 
     Raises
     ------
-    DataError : fewer than two
+    DataError : fewer than two, or one that is no text
     """
-    found = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    found = list(dict.fromkeys(name for given in names if (name := storable(given).strip())))
     if len(found) < 2:
         raise DataError(f"give the names of two classes or more, not {len(found)}")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.compatibility import comparable, made_by
-from ..core.content import content_hash
+from ..core.content import content_hash, storable
 from ..core.errors import ModelMismatch
 from ..core.types import Document, Settings
 from .embedding import embed_anew, looked_at_from
@@ -57,12 +57,16 @@ def texts_to_vectors(embedder: Embedder, texts: Sequence[str], settings: Setting
     Returns
     -------
     (n, dim) unit vectors; zeros for a text that is empty, or of which the model knows nothing
+
+    Raises
+    ------
+    DataError : one that is no text
     """
     import numpy as np
 
     from ..core.vectors import normalised
 
-    hashes = [content_hash(text) if text.strip() else b"" for text in texts]
+    hashes = [content_hash(text) if storable(text).strip() else b"" for text in texts]
     different = {hash: Document("", text) for hash, text in zip(hashes, texts, strict=True) if hash}
     longest = looked_at_from(settings or made_by(embedder.spec), lambda: embedder)
     found = embed_anew(embedder, different, longest).found

@@ -139,7 +139,8 @@ def apply(collection: str | None, **given: Any) -> None:
         )
         if given["write"] is not None:
             done = chosen.write_labels(predictions, given["write"], overwrite=given["overwrite"])
-            left = f", {done.left:,} left as they were (--overwrite replaces)" if done.left else ""
+            more = "" if given["overwrite"] else " (--overwrite replaces labels)"
+            left = f", {done.left:,} left as they were{more}" if done.left else ""
             click.echo(f"{output.snippet(given['write'])}: {done.written:,} items written{left}", err=True)
     _print([(each, None) for each in predictions], given)
 

@@ -163,7 +163,7 @@ class Predictions(BaseModel):
 
 
 class Written(BaseModel):
-    """How many items were written, and how many had the field and were left alone."""
+    """How many items were written, and how many were left alone: they had the field, or metadata that is no object."""
 
     written: int
     left: int

@@ -223,6 +223,9 @@ def test_a_damaged_map_is_made_anew(things: Collection, tmp_path: Path) -> None:
     damages = [
         "DELETE FROM cosimo_map WHERE id = 'group0/00'", "UPDATE cosimo_map SET x = 'nonsense'", "DELETE FROM cosimo_arrays",
         "UPDATE cosimo_arrays SET dtype = '|O'", "UPDATE cosimo_results SET settings = '{}'",
+        "UPDATE cosimo_results SET settings = '[1]'", "UPDATE cosimo_results SET settings = '{'",
+        "UPDATE cosimo_results SET summary = 'null'", "UPDATE cosimo_results SET summary = '{\"kept\": \"most\"}'",
+        "UPDATE cosimo_arrays SET dtype = '<U1' WHERE array = 'marks'",
     ]  # fmt: skip
     for damage in damages:
         things.map("pca")
@@ -231,6 +234,34 @@ def test_a_damaged_map_is_made_anew(things: Collection, tmp_path: Path) -> None:
         other.close()
         made = things.map("pca")
         assert (made.outcome, len(made)) == ("made", 60), damage
+
+
+@pytest.mark.parametrize("damage", ["shape = '[2, 32]'", "data = zeroblob(40), shape = '[5]'", "dtype = '<i8'"])
+def test_where_the_axes_of_a_kept_pca_are_damaged_new_items_lie_beside_their_like(
+    things: Collection, tmp_path: Path, damage: str
+) -> None:
+    before = places(things.map("pca"))
+    with sqlite3.connect(tmp_path / "things.db") as other:
+        other.execute(f"UPDATE cosimo_arrays SET {damage} WHERE array = 'axes'")
+    other.close()
+    things.add_vectors(["copy"], grouped(60)[:1])
+    made = things.map()
+    assert (made.outcome, int(made.placed.sum())) == ("placed", 1)
+    assert places(made)["copy"] == pytest.approx(before["group0/00"], abs=1e-2)
+
+
+def test_a_kept_map_is_given_without_making_one(things: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotFound, match="keeps no map 'main'"):
+        things.kept_map()
+    made = things.map("pca", where="group < 2", prefix="group", seed=3)
+    kept = things.kept_map()
+    assert (kept.ids, kept.outcome, kept.settings) == (made.ids, "kept", made.settings)
+    things.add_vectors(["group1/new"], grouped(62)[61:], metadata=[{"group": 1}])
+    assert (things.kept_map().outcome, things.kept_map().saved) == ("placed", False)
+    monkeypatch.setattr("cosimo.verbs.atlas._made", lambda *given: pytest.fail("a map is made"))
+    things.add_vectors([f"group0/new{at}" for at in range(40)], grouped(40, seed=1), metadata=[{"group": 0}] * 40)
+    with pytest.raises(NotFound, match="keeps no map 'main' that holds for what is there now; make one: cosimo map things"):
+        things.kept_map()
 
 
 def test_a_file_that_cannot_be_written_gives_its_map_all_the_same(things: Collection, tmp_path: Path) -> None:
@@ -295,8 +326,10 @@ def test_vectors_of_zeros_and_nan_from_another_program_are_left_out(things: Coll
 
 
 @pytest.mark.parametrize(("given", "said"), [
-    ({"method": "magic"}, "no method is called 'magic'; known: auto, pca, umap, tsne"), ({"dim": 4}, "2 or 3 dimensions"),
-    ({"neighbours": 1}, "2 or more"), ({"seed": -1}, "a seed is a number from 0"),
+    ({"method": "magic"}, "no method is called 'magic'; known: auto, pca, umap, tsne"), ({"dim": 4}, "from 2 to 3, not 4"),
+    ({"dim": 2.0}, r"dimensions of a map are a whole number from 2 to 3, not 2\.0"), ({"neighbours": 1}, "from 2 to"),
+    ({"seed": -1}, "the seed is a whole number from 0"), ({"seed": "x"}, "the seed is"),
+    ({"neighbours": 3.5}, "neighbours is a whole number"),
 ])  # fmt: skip
 def test_wishes_that_cannot_be_met_are_told(things: Collection, given: dict[str, Any], said: str) -> None:
     with pytest.raises(DataError, match=said):
@@ -377,9 +410,26 @@ def test_a_field_may_have_one_value_ten_thousand_numbers_or_none(db: Database) -
     assert found["odd"].values[1:] == ["yes", '{"a": 1}'] or set(found["odd"].values) >= {"yes", '{"a": 1}'}
     forced = shown(many, color="each").field
     assert forced is not None
-    assert forced.name == "each"
+    assert (forced.name, forced.kind, len(forced.places)) == ("each", "category", scene.SHOWN)
     with pytest.raises(NotFound, match="no item has the field 'nothing'; there are: each, number, odd, one, rare"):
         shown(many, color="nothing")
+
+
+def test_fields_of_any_name_are_found_and_none_is_taken_for_clusters(db: Database) -> None:
+    named = db.collection("named", model=None, dim=4)
+    data = [{"cluster": at / 2, "\x1bkind": f"k{at % 3}", "author": f"somebody {at}"} for at in range(60)]
+    named.add_vectors([f"{'ab'[at % 2]}/{at:02}" for at in range(60)], grouped(60, dim=4), metadata=data)
+    for color, name, kind in [
+        ("cluster", "cluster (metadata)", "number"), ("\x1bkind", "kind", "category"), ("author", "author", "category"),
+        (None, "folder", "category"),
+    ]:  # fmt: skip
+        found = shown(named, color=color)
+        assert found.field is not None
+        assert (found.color, found.field.name, found.field.kind) == (name, name, kind)
+        assert len({field.name for field in found.fields}) == len(found.fields) == 4
+    file = io.BytesIO()
+    named.export_map(named.map("pca"), file, format="ndjson", color="cluster")
+    assert "cluster" not in json.loads(file.getvalue().splitlines()[0]), "no clusters are kept"
 
 
 def test_kept_clusters_give_their_names_and_noise_has_none(things: Collection) -> None:
@@ -562,5 +612,7 @@ def test_a_map_over_http_is_that_of_python_and_its_page_opens_in_a_browser(thing
         refused(server.post("/v1/collections/things/map", {"method": "magic"}), 400)
         refused(server.post("/v1/collections/nothing/map", {}), 404)
         refused(server.client.get("/v1/collections/things/map.html", params={"color": "nothing"}), 404)
+        things.add_vectors([f"new{at}" for at in range(60)], grouped(60, seed=2), metadata=[{"group": 0}] * 60)
+        refused(server.client.get("/v1/collections/things/map.html"), 404)
     with running(database=tmp_path / "things.db", read_only=True) as server:
         assert server.post("/v1/collections/things/map", {"method": "pca", "dim": 3}).json()["saved"] is False

@@ -116,6 +116,25 @@ class Understanding(Questions):
             saving=save and self._can_keep(), refresh=refresh,
         )  # fmt: skip
 
+    def kept_map(self, name: str = "main") -> Map:
+        """A kept map with what is new placed on it. None is made, which may take minutes, and nothing is written.
+
+        Raises
+        ------
+        NotFound : no such collection, no map of that name, or one that does not hold any more: of another model, or of less than
+            half of what is there
+        """
+        from ..verbs.atlas import Wanted, atlas
+
+        self._must_exist()
+        store = self._keeping_store
+        found = store.result(self.name, "map", name)
+        if found is None:
+            raise NotFound(f"'{self.name}' keeps no map '{name}'; make one: cosimo map {self.name}")
+        where, prefix = (str(found.settings.get(setting) or "") for setting in ("where", "prefix"))
+        wanted = Wanted(where=where, prefix=prefix, model=self._settings.model, revision=self._settings.revision)
+        return atlas(store, self.name, wanted, filter=self._filter(where or None), name=name, kept=store, making=False)
+
     def export_map(
         self,
         map: Map,

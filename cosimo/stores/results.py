@@ -10,7 +10,7 @@ from ..core.content import storable
 from ..core.errors import Corrupt
 from ..core.results import Member, Position, Result, ResultInfo
 from . import schema
-from .rows import chunks
+from .rows import chunks, known_metadata
 from .transactions import Transactions
 
 if TYPE_CHECKING:
@@ -29,13 +29,14 @@ class Results(Transactions):
     """The part of `SQLiteStore` that keeps what verbs find out about a collection."""
 
     def results(self, collection: str) -> list[ResultInfo]:
-        """What is kept, by kind and name; without what is in it."""
+        """What is kept, by kind and name; without what is in it. Settings that cannot be read are empty."""
         with self._collection(collection) as (state, entry):
             if state.version < SINCE:
                 return []
             sql = "SELECT kind, name, version, made, settings FROM cosimo_results WHERE collection_id = ? ORDER BY kind, name"
             return [
-                ResultInfo._make((*found, json.loads(settings))) for *found, settings in self._file.rows(sql, (entry.number,))
+                ResultInfo._make((*found, known_metadata(settings) or {}))
+                for *found, settings in self._file.rows(sql, (entry.number,))
             ]
 
     def result(self, collection: str, kind: ResultKind, name: str) -> Result | None:
@@ -57,8 +58,8 @@ class Results(Transactions):
         version, settings, summary = found[0]
         try:
             held = {array: _unpacked(*stored) for array, *stored in arrays}
-            return Result(kind, name, version, json.loads(settings), json.loads(summary), held)
-        except (TypeError, ValueError) as error:
+            return Result(kind, name, version, _object(settings), _object(summary), held)
+        except (TypeError, ValueError, RecursionError) as error:
             raise Corrupt(f"the {kind} '{name}' of '{collection}' cannot be read ({error}); make them anew") from error
 
     def members(self, collection: str, name: str) -> Iterator[Member]:
@@ -128,6 +129,13 @@ class Results(Transactions):
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"no JSON object: {text:.40}")
+    return found
 
 
 def _packed(array: NDArray[Any]) -> tuple[str, str, bytes]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import Corrupt, DataError, MissingExtra
+from ..core.checks import SEEDS, whole_number
+from ..core.errors import Corrupt, DataError, MissingExtra, NotFound
 from ..core.progress import note
 from ..core.results import Position, Result
 from . import projections
@@ -38,12 +39,15 @@ if TYPE_CHECKING:
 AUTO_MOST = 100_000  # items of which `auto` makes a UMAP: 45 s on two cores, 20,000 take 10
 LONG = 20_000  # items, from which on a terminal is told that it takes a while
 DEFAULTS = {"asked": "auto", "dim": 2, "seed": 0, "neighbours": 15}
+FIGURES = ("trustworthiness", "kept", "neighbours", "looked_at", "share", "unusable")  # of a summary
 SAME = 1e-5  # two numbers made of a vector differ by less if it is the same one
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a map is asked to be. None: as the kept one is, else auto, 2 dimensions, seed 0 and 15 neighbours.
+
+    Whole numbers of numpy become Python's own.
 
     Raises
     ------
@@ -62,12 +66,13 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.method is not None and self.method not in projections.METHODS:
             raise DataError(f"no method is called {self.method!r}; known: {', '.join(projections.METHODS)}")
-        if self.dim not in (None, 2, 3):
-            raise DataError(f"a map has 2 or 3 dimensions, not {self.dim}")
-        if self.neighbours is not None and self.neighbours < 2:
-            raise DataError(f"neighbours must be 2 or more, not {self.neighbours}")
-        if self.seed is not None and not 0 <= self.seed < 2**32:
-            raise DataError(f"a seed is a number from 0 to {2**32 - 1:,}, not {self.seed}")
+        bounds = {
+            "dim": (2, 3, "the dimensions of a map are"), "seed": (0, SEEDS - 1, "the seed is"),
+            "neighbours": (2, 1_000_000, "the number of neighbours is"),
+        }  # fmt: skip
+        for name, (least, most, what) in bounds.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, whole_number(getattr(self, name), least, most, what))
 
     def settings(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         """All that decides what comes out, but for the method that `auto` chooses."""
@@ -136,6 +141,7 @@ def atlas(
     kept: KeepingStore | None = None,
     saving: bool = False,
     refresh: bool = False,
+    making: bool = True,
 ) -> Map:
     """A map of all items, or of those that pass: the kept one where it still holds, with what is new placed on it.
 
@@ -145,9 +151,11 @@ def atlas(
     kept : where results are kept, read even where nothing is to be saved
     saving : keep the outcome; the file is ready for it
     refresh : make it anew
+    making : False: only what costs no layout, the kept one and what is placed on it
 
     Raises
     ------
+    NotFound : it would have to be made, and `making` is False
     DataError : no item has a vector
     MissingExtra : UMAP or t-SNE was asked for by name, and is not installed
     """
@@ -166,6 +174,10 @@ def atlas(
         found = _updated(collection, held, items)
         if found is not None:
             return _saved(kept if saving else None, found, held.result, items)
+    if not making:
+        raise NotFound(
+            f"'{collection}' keeps no map '{name}' that holds for what is there now; make one: cosimo map {collection}"
+        )
     refuse_fewer(len(items), 1, "a map")
     result, points = _made(items, settings, name)
     found = _map(collection, result, items.ids, points, np.zeros(len(items), np.bool_), "made", saved=False)
@@ -178,10 +190,13 @@ def _readable(kept: KeepingStore, collection: str, name: str) -> Result | None:
         result = kept.result(collection, "map", name)
     except Corrupt:
         return None
-    made = result.settings if result is not None else {}
+    if result is None:
+        return None
+    made, said = result.settings, result.summary
     whole_numbers = all(isinstance(made.get(setting), int) for setting in ("seed", "neighbours"))
     known = made.get("dim") in (2, 3) and made.get("method") in projections.METHODS and whole_numbers
-    return result if known else None
+    figures = all(isinstance(said.get(name, 0), int | float | None) for name in FIGURES)
+    return result if known and figures and isinstance(said.get("why", ""), str) else None
 
 
 def _held(kept: KeepingStore, collection: str, result: Result) -> _Held | None:
@@ -191,11 +206,16 @@ def _held(kept: KeepingStore, collection: str, result: Result) -> _Held | None:
         points = np.array([position[1 : 1 + dim] for position in positions], np.float32).reshape(-1, dim)
     except (TypeError, ValueError):
         return None
-    marks = result.arrays.get("marks", np.empty(0))
-    if marks.shape != (len(positions), 2) or not np.isfinite(points).all():
+    if not _numbers(result, "marks", (len(positions), 2)) or not np.isfinite(points).all():
         return None
     placed = np.array([position.placed for position in positions], np.bool_)
     return _Held(result, [position.id for position in positions], points, placed)
+
+
+def _numbers(result: Result, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether an array of a result is as it was kept: finite numbers of that shape."""
+    found = result.arrays.get(name, np.empty(0))
+    return found.shape == shape and found.dtype.kind == "f" and bool(np.isfinite(found).all())
 
 
 def _made_as(result: Result, settings: Mapping[str, Any]) -> bool:
@@ -276,8 +296,9 @@ def _updated(collection: str, held: _Held, items: Whole) -> Map | None:
 
 
 def _beside(result: Result, vectors: Vectors, new: Flags, first: Flags, points: Vectors) -> Vectors:
-    """Where new items belong: on the axes of a PCA exactly, on any other map beside those that are like them."""
-    if result.settings["method"] == "pca" and {"mean", "axes"} <= result.arrays.keys():
+    """Where new items belong: on the axes of a PCA exactly, on any other map, and where axes are damaged, beside their like."""
+    dim, d = vectors.shape[1], points.shape[1]
+    if result.settings["method"] == "pca" and _numbers(result, "mean", (dim,)) and _numbers(result, "axes", (dim, d)):
         axes = projections.Axes(result.arrays["mean"], result.arrays["axes"], 0.0)
         return projections.projected(vectors[new], axes)
     return projections.among(vectors[new], vectors[first], points)

@@ -36,6 +36,7 @@ FIELDS = 12  # of metadata, the most frequent ones
 SHOWN = 40  # values of a field that get a color of their own
 FEW = 12  # different numbers up to which they are values, such as years, and no scale
 TITLE, VALUE = 120, 200  # characters
+OWN = ("cluster", "folder", "placed")  # fields that are made here
 LINKS = ("url", "link", "href", "path")
 SAMPLE = 400  # members of a value among which the middle is looked for
 
@@ -103,14 +104,14 @@ def scene(
         if name is not None:
             _refuse_unknown(name, _values(name, metadata), metadata)
     fields = [*_own(map, kept, clusters), *_of_metadata(map, metadata)]
-    if color is not None and color not in [field.name for field in fields]:
-        found = _values(color, metadata)
-        _refuse_unknown(color, found, metadata, [field.name for field in fields])
-        fields.append(_field(color, found, map, forced=True))
+    chosen = _chosen(color, fields, map, metadata) if color is not None else None
+    if chosen is not None:
+        by_name = {field.name: field for field in fields}
+        fields = list((by_name | {chosen.name: chosen}).values())
     named = [_title(id, content, data, title) for id, content, data in zip(map.ids, contents, metadata, strict=True)]
     texts = [storable(content) if isinstance(content, str) else "" for content in contents]
     links = [_link(data, link) for data in metadata]
-    return Scene(map, map.collection, named, texts, links, metadata, fields, color or _best(fields))
+    return Scene(map, map.collection, named, texts, links, metadata, fields, chosen.name if chosen else _best(fields))
 
 
 def _rows(store: Store, map: Map) -> Iterator[Row | None]:
@@ -170,7 +171,7 @@ def _own(map: Map, kept: KeepingStore | None, clusters: str | None) -> Iterator[
     if found is not None:
         yield found
     folders: list[Any] = [id.partition("/")[0] if "/" in id.strip("/") else None for id in map.ids]
-    if 2 * sum(folder is not None for folder in folders) >= len(map) and len(set(folders)) > 2:
+    if 2 * sum(folder is not None for folder in folders) >= len(map) and len(set(folders) - {None}) > 1:
         yield _field("folder", folders, map, forced=True)
     if map.placed.any():
         yield _field("placed", ["placed" if placed else "original" for placed in map.placed.tolist()], map, forced=True)
@@ -200,8 +201,28 @@ def _clusters(map: Map, kept: KeepingStore | None, name: str | None) -> Field | 
 def _of_metadata(map: Map, metadata: Sequence[Metadata]) -> Iterator[Field]:
     often = Counter(name for data in metadata for name in data)
     for name, _ in sorted(often.items(), key=lambda found: (-found[1], found[0]))[:FIELDS]:
-        shown = f"{name} (metadata)" if name in ("cluster", "folder", "placed") else name
-        yield _field(shown, [data.get(name) for data in metadata], map)
+        yield _field(_shown(name), [data.get(name) for data in metadata], map)
+
+
+def _shown(name: str) -> str:
+    """The name of a field of the metadata, where those that are made here have theirs."""
+    return f"{name} (metadata)" if name in OWN else clean(name, VALUE)
+
+
+def _chosen(name: str, fields: Sequence[Field], map: Map, metadata: Sequence[Metadata]) -> Field:
+    """The field that somebody wants colours by: one of these, or another that items have; texts become values.
+
+    Raises
+    ------
+    NotFound : no item has it
+    """
+    named = {field.name: field for field in fields}
+    found = named.get(clean(name, VALUE)) or named.get(_shown(name))
+    if found is None:
+        values = _values(name, metadata)
+        _refuse_unknown(name, values, metadata, list(named))
+        return _field(_shown(name), values, map, forced=True)
+    return found if found.kind != "text" else _category(found.name, found.values, found.codes, found.counts, map)
 
 
 def _values(name: str, metadata: Sequence[Metadata]) -> list[Any]:

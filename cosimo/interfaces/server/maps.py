@@ -6,7 +6,6 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
-from ...core.errors import NotFound
 from .bodies import Filtered, Name
 from .collections import Reading
 from .replies import Json
@@ -79,15 +78,13 @@ def map_page(
     link: str | None = None,
     clusters: str | None = None,
 ) -> HTMLResponse:
-    """The page of a kept map, new items placed on it. It makes none: a link in some page must not start minutes of work."""
+    """The page of a kept map, new items placed on it. It makes none: a link in some page must not start minutes of work.
+
+    Where there is none, or it does not hold any more, POST makes it.
+    """
     from io import BytesIO
 
     collection = holds.database.collection(name)
-    made = next((each for each in collection.results() if each.kind == "map" and each.name == map), None)
-    if made is None:
-        raise NotFound(f"'{name}' keeps no map '{map}'; make one: POST /v1/collections/{name}/map")
-    where = str(made.settings.get("where") or "") or None
     page = BytesIO()
-    found = collection.map(name=map, where=where, prefix=str(made.settings.get("prefix") or ""), save=False)
-    collection.export_map(found, page, format="html", color=color, title=title, link=link, clusters=clusters)
+    collection.export_map(collection.kept_map(map), page, format="html", color=color, title=title, link=link, clusters=clusters)
     return HTMLResponse(page.getvalue(), headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})

@@ -121,8 +121,8 @@ class Understanding(Questions):
 
         Raises
         ------
-        NotFound : no such collection, no map of that name, or one that does not hold any more: of another model, or of less than
-            half of what is there
+        NotFound : no such collection, no map of that name, or one that does not hold any more: of another model, or of less
+            than half of what is there
         """
         from ..verbs.atlas import Wanted, atlas
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import cosimo
 from cosimo import Document
 from cosimo.collection import scoring
-from cosimo.collection.example_files import documents_in, labelled_in
+from cosimo.collection.example_files import ExamplesWarning, documents_in, labelled_in
 from cosimo.core.errors import Corrupt, DataError, ModelMismatch, NotFound, UnreadableSource
 from cosimo.core.vectors import normalised
 from cosimo.interfaces.cli import cli
@@ -553,6 +553,16 @@ def test_labelled_files_of_every_shape(tmp_path: Path) -> None:
 
 
 # -- at the doors
+
+
+def test_rows_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "cut.ndjson").write_text('{"text":"a","label":"x"}\n{"text":"b"\n{"text":"c","label":"y"}\n', encoding="utf-8")
+    (tmp_path / "ids.ndjson").write_text('{"id":"a","label":"x"}\n{"id"\n', encoding="utf-8")
+    for name, read in (("cut", labelled_in), ("ids", labelled_in), ("cut", lambda path, _: documents_in(path))):
+        with pytest.warns(ExamplesWarning, match=rf"cannot be read is left out, first .*{name}\.ndjson:2") as told:
+            found = read(str(tmp_path / f"{name}.ndjson"), "label")
+        assert found
+        assert len(told) == 1
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ Any other file is a text a line.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from ..sources.source import Source
 
 TEXT = ("text", "content")
+
+
+class ExamplesWarning(UserWarning):
+    """Some rows of a file of examples cannot be read."""
 
 
 class Labelled(NamedTuple):
@@ -93,7 +98,9 @@ def labelled_in(path: str, label: str, text: str | None = None) -> Labelled:
 
 def _only(path: str, label: str) -> bool:
     """Whether a table has no columns but `id` and labels."""
-    return not any(row.content for row in _rows(read(path, id_column="id", metadata_columns=[label]), also=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExamplesWarning)  # said where its labels are read
+        return not any(row.content for row in _rows(read(path, id_column="id", metadata_columns=[label]), also=True))
 
 
 def _rows(source: Source, *, also: bool) -> list[Document]:
@@ -107,7 +114,7 @@ def _rows(source: Source, *, also: bool) -> list[Document]:
 
 
 def _all(source: Source) -> Iterator[Document]:
-    """The rows, and an error where there are none because none could be read."""
+    """The rows; a warning where some could not be read, and an error where that is all of them."""
     found = False
     for row in source:
         found = True
@@ -115,6 +122,10 @@ def _all(source: Source) -> Iterator[Document]:
     if not found and source.problems:
         name, reason = source.problems[0]
         raise UnreadableSource(f"{name}: {reason} (of a column that is needed, and {source.problem_count:,} rows like it)")
+    for name, reason in source.problems:
+        if not reason.endswith("is empty"):  # a row without a text is none of the examples, and nothing is wrong with it
+            warnings.warn(f"what cannot be read is left out, first {name}: {reason}", ExamplesWarning, stacklevel=2)
+            return
 
 
 def _texts(rows: list[Document]) -> list[tuple[str, str]]:

@@ -171,7 +171,8 @@ def test_titles_are_shown_as_text_and_none_of_them_runs(browser: Any, tmp_path: 
     with cosimo.open(tmp_path / "hostile.db") as db:
         hostile = db.collection("<b>hostile</b>", model="fake:16")
         hostile.add(
-            Document(f"{at}{text}", text, {"label": text, "url": "javascript:alert(1)"}) for at, text in enumerate(HOSTILE)
+            Document(f"{at}{text}", text, {"label": text, "url": "javascript:alert(1)", "constructor": "x", "__proto__": "y"})
+            for at, text in enumerate(HOSTILE)
         )
         hostile.export_map(hostile.map("pca", dim=dim), tmp_path / "hostile.html", color="label")
     opened = Opened(browser, tmp_path / "hostile.html", locale="zh-CN")
@@ -184,6 +185,9 @@ def test_titles_are_shown_as_text_and_none_of_them_runs(browser: Any, tmp_path: 
     assert "onerror" in page.locator("#item h2").inner_text()
     assert not page.locator("#item .open").is_visible()
     assert page.title() == "<b>hostile</b>"
+    assert page.locator("#item dt").all_inner_texts() == ["__proto__", "constructor", "url"], (
+        "names of fields are no words of ours"
+    )
     assert page.evaluate("document.images.length") == 0
     assert opened.problems == []
     page.close()

@@ -210,10 +210,10 @@ def _reranker(holds: Served, asked: str | bool | None) -> Reranker | None:
     return holds.reranker
 
 
-def checked_most(k: int) -> int:
-    """`k`, unless it is more than an answer holds."""
+def checked_most(k: int, name: str = "k") -> int:
+    """`k`, or what else it is called, unless it is more than an answer holds."""
     if k > MOST:
-        raise BadRequest(f"k is at most {MOST:,} here, not {k:,}", "k")
+        raise BadRequest(f"{name} is at most {MOST:,} here, not {k:,}", name)
     return k
 
 

@@ -223,7 +223,7 @@ def classify(name: Name, body: ClassifyAsked, holds: Reading) -> Json:
     found = holds.database.collection(name).classify(
         body.classes, min_confidence=body.min_confidence, where=body.where, prefix=body.prefix
     )
-    part = found[body.offset : body.offset + checked_most(body.limit)]
+    part = found[body.offset : body.offset + checked_most(body.limit, "limit")]
     return _predictions(part, len(found))
 
 

@@ -296,7 +296,7 @@ function begin() {
   const select = get("color");
   data.fields.forEach((field, at) => {
     if (field.kind === "text") return;
-    const option = element("option", "", SAY.field[field.name] || field.name);
+    const option = element("option", "", nameOf(field));
     option.value = at;
     option.selected = field === coloring.field;
     select.append(option);

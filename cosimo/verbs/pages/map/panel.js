@@ -23,7 +23,7 @@ class Panel {
       if (!value || value === data.links[i] || value === data.title(i)) continue;
       const shown = element("dd", "", value);
       shown.dir = "auto";
-      list.append(element("dt", "", SAY.field[field.name] || field.name), shown);
+      list.append(element("dt", "", nameOf(field)), shown);
     }
     part(".text").textContent = (data.texts[i] || "") + (data.cut[i] ? SAY.short : "");
     const beside = part(".beside ol");

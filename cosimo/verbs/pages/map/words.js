@@ -25,5 +25,6 @@ const WORDS = {
 };
 const CHINESE = /^zh\b/i.test(navigator.language || "");
 const SAY = WORDS[CHINESE ? "zh" : "en"];
+const nameOf = (field) => (Object.hasOwn(SAY.field, field.name) ? SAY.field[field.name] : field.name); // "constructor" is one, too
 const counted = (n) => n.toLocaleString(CHINESE ? "zh" : "en");
 const percent = (share) => `${Math.round(share * 100)}%`;

@@ -48,8 +48,6 @@ def test_a_result_comes_back_as_it_was_kept_and_a_newer_one_replaces_it(notes: C
         Position("a", 0.5, 0.25, 3.0, True),
         Position("b", 1.0, 2.0, None, False),
     ]
-    store.keep_positions("notes", "main", [Position("c", 9, 9, None, True)], version=7)
-    assert [position.id for position in store.positions("notes", "main")] == ["a", "b", "c"]
     store.keep("notes", Result("map", "main", 8, {}, {}), [Position("c", 1, 1, None, False)])
     assert [(info.kind, info.name, info.version) for info in notes.results()] == [("map", "main", 8)]
     assert [position.id for position in store.positions("notes", "main")] == ["c"]

@@ -99,15 +99,6 @@ class Results(Transactions):
             if result.kind in ITEMS:
                 self._put_items(entry.number, result.kind, result.name, items)
 
-    def keep_positions(self, collection: str, name: str, positions: Iterable[Position], *, version: int) -> None:
-        """Add items to a kept map, or move them on it, which from now on is that of this version. In one transaction."""
-        with self._writing_to(collection) as entry:
-            self._put_items(entry.number, "map", name, positions)
-            self._file.execute(
-                "UPDATE cosimo_results SET version = ? WHERE collection_id = ? AND kind = 'map' AND name = ?",
-                (version, entry.number, name),
-            )
-
     def forget(self, collection: str, kind: ResultKind, name: str) -> bool:
         """Remove a result; whether there was one."""
         with self._writing_to(collection) as entry:

@@ -90,7 +90,7 @@ def many_rows(rows: int) -> None:
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
-    from cosimo.verbs.kmeans import kmeans
+    from cosimo.verbs.clustering.kmeans import kmeans
 
     vectors = dense(rows)
     table((f"{rows:,} × {vectors.shape[1]}, k = {CLUSTERS}", "s", "ratio", "mean cosine"))
@@ -198,8 +198,8 @@ def maps(rows: int) -> None:
     """Coordinates of many rows, ours and other programs'; new ones placed; how true the maps are."""
     from sklearn.decomposition import PCA
 
-    from cosimo.verbs import projections
-    from cosimo.verbs.faithfulness import faithfulness
+    from cosimo.verbs.maps import projections
+    from cosimo.verbs.maps.faithfulness import faithfulness
 
     made = dense(rows + 1_000)
     vectors, new = made[:rows], made[rows:]
@@ -268,8 +268,8 @@ def classes(rows: int) -> None:
     from threadpoolctl import threadpool_limits
 
     from cosimo.verbs.classes import METHODS, learn_classes
-    from cosimo.verbs.held_out import calibration_error
-    from cosimo.verbs.logistic import logistic
+    from cosimo.verbs.scoring.held_out import calibration_error
+    from cosimo.verbs.scoring.logistic import logistic
 
     (vectors, intents), (unseen, truth) = labelled("train"), labelled("test")
     ids = [str(number) for number in range(len(truth))]

@@ -19,10 +19,10 @@ from cosimo.core.errors import Corrupt, DataError, ModelMismatch, NotFound, Unre
 from cosimo.core.vectors import normalised
 from cosimo.interfaces.cli import cli
 from cosimo.verbs import classes as room
-from cosimo.verbs.class_report import Report
 from cosimo.verbs.classes import learn_classes
-from cosimo.verbs.held_out import calibration_error, confidences, divisor_of, stratified
-from cosimo.verbs.logistic import logistic
+from cosimo.verbs.scoring.class_report import Report
+from cosimo.verbs.scoring.held_out import calibration_error, confidences, divisor_of, stratified
+from cosimo.verbs.scoring.logistic import logistic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = clouds(300, 4, 12, 1.2)
     number = np.array([int(label[1:]) for label in labels])
     whole = logistic(vectors, number, 4, strength=10.0)
-    monkeypatch.setattr("cosimo.verbs.logistic.CELLS", 4)
+    monkeypatch.setattr("cosimo.verbs.scoring.logistic.CELLS", 4)
     blocks = logistic(vectors, number, 4, strength=10.0)
     assert blocks.weights == pytest.approx(whole.weights, abs=2e-3)
     assert blocks.bias == pytest.approx(whole.bias, abs=2e-3)
@@ -202,7 +202,7 @@ def test_of_many_examples_and_classes_no_more_is_held_at_once(monkeypatch: pytes
     monkeypatch.setattr(room, "SCORES", 600)
     monkeypatch.setattr(room, "TESTED", 300)
     monkeypatch.setattr(room, "BLOCK", 60)
-    monkeypatch.setattr("cosimo.verbs.held_out.FITTED", 100)
+    monkeypatch.setattr("cosimo.verbs.scoring.held_out.FITTED", 100)
     for method in ("means", "regression"):
         some = learn_classes(vectors, labels, method=method)
         assert some.report.accuracy is not None

@@ -23,10 +23,10 @@ from cosimo.core.llm import Completion
 from cosimo.core.terms import stem
 from cosimo.core.vectors import normalised
 from cosimo.interfaces.cli import cli
-from cosimo.verbs import hierarchy, how_many, kmeans
-from cosimo.verbs.agreement import agreement
-from cosimo.verbs.keywords import keywords
-from cosimo.verbs.naming import READ, NamingWarning, prompt_of, title
+from cosimo.verbs.clustering import hierarchy, how_many, kmeans
+from cosimo.verbs.clustering.agreement import agreement
+from cosimo.verbs.clustering.keywords import keywords
+from cosimo.verbs.clustering.naming import READ, NamingWarning, prompt_of, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cosimo.collection.collection import Collection
     from cosimo.collection.database import Database
     from cosimo.core.types import Vectors
-    from cosimo.verbs.clusters import Clusters
+    from cosimo.verbs.clustering.clusters import Clusters
 
 SUBJECTS = {
     "bread": "Bake the bread dough in a hot oven",
@@ -194,7 +194,7 @@ def test_density_of_a_handful_is_noise_and_of_copies_one_group() -> None:
 def test_density_takes_copies_for_one_group_and_neither_for_noise_nor_for_several() -> None:
     pytest.importorskip("sklearn", reason="needs the extra understand")
     pytest.importorskip("umap", reason="needs the extra understand")
-    from cosimo.verbs.density import dense
+    from cosimo.verbs.clustering.density import dense
 
     alone = dense(np.repeat(np.eye(2, 8, dtype=np.float32), (99, 1), axis=0))
     assert alone.tolist() == [0] * 99 + [-1]
@@ -483,7 +483,7 @@ def test_rows_without_stored_text_are_named_by_their_medoid(notes: Collection) -
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_chinese_texts_are_named_by_chinese_words(installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cosimo.verbs import keywords as room
+    from cosimo.verbs.clustering import keywords as room
 
     if installed:
         pytest.importorskip("jieba", reason="needs the extra understand")
@@ -523,7 +523,7 @@ def test_right_to_left_and_emoji_texts_have_names() -> None:
 def test_words_of_other_scripts_stay_whole(
     texts: list[str], word: str, installed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cosimo.verbs import keywords as room
+    from cosimo.verbs.clustering import keywords as room
 
     if installed:
         pytest.importorskip("jieba", reason="needs the extra understand")

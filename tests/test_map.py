@@ -24,8 +24,8 @@ from cosimo.core.errors import DataError, MissingExtra, NotFound
 from cosimo.core.results import Member, Result
 from cosimo.core.vectors import pack
 from cosimo.interfaces.cli import cli
-from cosimo.verbs import projections, scene
-from cosimo.verbs.faithfulness import SAMPLE, faithfulness
+from cosimo.verbs.maps import projections, scene
+from cosimo.verbs.maps.faithfulness import SAMPLE, faithfulness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def test_of_many_items_a_sample_says_nearly_the_same(monkeypatch: pytest.MonkeyP
     vectors = grouped(3_000)
     points = projections.projected(vectors, projections.principal(vectors, 2))
     everything = faithfulness(vectors, points)
-    monkeypatch.setattr("cosimo.verbs.faithfulness.EVERY", 1_000)
+    monkeypatch.setattr("cosimo.verbs.maps.faithfulness.EVERY", 1_000)
     some = faithfulness(vectors, points)
     assert (everything.looked_at, some.looked_at) == (3_000, SAMPLE)
     assert some.trustworthiness == pytest.approx(everything.trustworthiness, abs=0.01)
@@ -485,7 +485,7 @@ def test_a_page_holds_anybodys_text_and_runs_none_of_it(hostile: Collection) -> 
 def test_a_page_is_the_same_for_the_same_map_and_shortens_what_is_too_long(
     things: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cosimo.verbs.map_page.LONGEST", 9)
+    monkeypatch.setattr("cosimo.verbs.maps.map_page.LONGEST", 9)
     for name in ("a.html", "b.html"):
         things.export_map(things.map("pca"), tmp_path / name)
     page = (tmp_path / "a.html").read_text(encoding="utf-8")

@@ -20,9 +20,9 @@ from cosimo.core.errors import BadVector, Corrupt, DataError, ModelMismatch, Not
 from cosimo.core.vectors import normalised
 from cosimo.interfaces.cli import cli
 from cosimo.sources.sentences import sentences
-from cosimo.verbs.held_out import share
 from cosimo.verbs.score import Axis, learn_scale, plain, positions
-from cosimo.verbs.shading import Shaded, hex_of, rgb_of, shaded, terminal_color
+from cosimo.verbs.scoring.held_out import share
+from cosimo.verbs.scoring.shading import Shaded, hex_of, rgb_of, shaded, terminal_color
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

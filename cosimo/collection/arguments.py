@@ -52,7 +52,7 @@ def labelled(given: Iterable[tuple[str, object]]) -> tuple[tuple[str, str | None
     ------
     DataError : something else
     """
-    from ..verbs.labels import label_of
+    from ..verbs.scoring.labels import label_of
 
     try:
         return tuple((text, label_of(label)) for text, label in given)

@@ -139,7 +139,7 @@ def _examples(rows: list[Document], label: str) -> Labelled:
 
 
 def _label(row: Document, label: str) -> str | None:
-    from ..verbs.labels import label_of
+    from ..verbs.scoring.labels import label_of
 
     return label_of((row.metadata or {}).get(label))
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..verbs.classes import Method, Prediction
-    from ..verbs.labels import Written
     from ..verbs.score import Scored
+    from ..verbs.scoring.labels import Written
     from ..verbs.whole import Whole
     from .arguments import Where
 
@@ -190,7 +190,7 @@ class Judging(Understanding):
         DataError : a field that cannot be written
         StoreError : the file cannot be written
         """
-        from ..verbs.labels import checked_key, write_labels
+        from ..verbs.scoring.labels import checked_key, write_labels
 
         self._must_exist()
         checked_key(field)

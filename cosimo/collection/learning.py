@@ -10,7 +10,7 @@ from ..core.compatibility import made_by
 from ..core.errors import DataError
 from ..verbs.classes import checked_method
 from ..verbs.classes import learn_classes as learn
-from ..verbs.kept_models import (
+from ..verbs.scoring.kept_models import (
     KeptClasses,
     KeptScale,
     classes_of,
@@ -21,8 +21,8 @@ from ..verbs.kept_models import (
     scale_result,
     unchanged,
 )
-from ..verbs.labels import label_of, labels_of
-from ..verbs.space import refuse_other_space, space_of, texts_to_vectors
+from ..verbs.scoring.labels import label_of, labels_of
+from ..verbs.scoring.space import refuse_other_space, space_of, texts_to_vectors
 from ..verbs.whole import whole
 from .arguments import labelled, several
 from .scoring import Classifier, Scale, ends_of, learned, names_to_vectors, refuse_names

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..core.errors import DataError
-from ..verbs.map_picture import FORMATS as PICTURES
-from ..verbs.map_picture import write_picture
-from ..verbs.map_rows import FORMATS as ROWS
-from ..verbs.map_rows import write_rows
+from ..verbs.maps.map_picture import FORMATS as PICTURES
+from ..verbs.maps.map_picture import write_picture
+from ..verbs.maps.map_rows import FORMATS as ROWS
+from ..verbs.maps.map_rows import write_rows
 
 if TYPE_CHECKING:
     from ..core.results import KeepingStore
     from ..core.store import Store
-    from ..verbs.scene import Scene
+    from ..verbs.maps.scene import Scene
 
 PAGES = {".html": "html", ".htm": "html"}
 ENDINGS = {**PAGES, **PICTURES, **ROWS}
@@ -49,7 +49,7 @@ def write(scene: Scene, target: str | Path | BinaryIO, format: str, *, dark: boo
     place = Path(target) if isinstance(target, str) else target
     if format == "html":
         from ..verbs.exchange import replacing
-        from ..verbs.map_page import page
+        from ..verbs.maps.map_page import page
 
         text = page(scene).encode()
         if isinstance(place, Path):

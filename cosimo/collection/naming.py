@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..core import registry
 from ..core.content import storable
 from ..core.errors import DataError
-from ..verbs.naming import Writer, checked_truncate
+from ..verbs.clustering.naming import Writer, checked_truncate
 
 if TYPE_CHECKING:
     from ..core.llm import LanguageModel

@@ -12,10 +12,10 @@ from ..core.compatibility import made_by
 from ..core.content import storable
 from ..core.errors import DataError
 from ..verbs.classes import learn_classes
-from ..verbs.kept_models import KeptClasses, KeptScale
-from ..verbs.labels import distinct
 from ..verbs.score import learn_scale, plain, positions
-from ..verbs.space import space_of, texts_to_vectors
+from ..verbs.scoring.kept_models import KeptClasses, KeptScale
+from ..verbs.scoring.labels import distinct
+from ..verbs.scoring.space import space_of, texts_to_vectors
 from .arguments import labelled, several
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core.types import Vectors
-    from ..verbs.class_report import Report
     from ..verbs.classes import Method, Prediction
     from ..verbs.score import Axis, Trust
-    from ..verbs.shading import Shaded
+    from ..verbs.scoring.class_report import Report
+    from ..verbs.scoring.shading import Shaded
 
     Reader = Callable[[Sequence[str]], Vectors]  # texts → (n, dim) unit vectors, zeros where a text says nothing
 
@@ -49,7 +49,7 @@ class Scale:
     def sentences(self, text: str) -> Shaded:
         """Where each sentence of a text lies; `.html()` of it is a page, and in a notebook it shows itself."""
         from ..sources.sentences import sentences
-        from ..verbs.shading import shaded
+        from ..verbs.scoring.shading import shaded
 
         spans = sentences(text)
         scores = self.score([text[start:end] for start, end in spans]) if spans else []

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from ..core.llm import LanguageModel
     from ..core.results import KeepingStore, ResultInfo, ResultKind
-    from ..verbs.agreement import Agreement
     from ..verbs.atlas import Map
-    from ..verbs.clusters import Clusters
+    from ..verbs.clustering.agreement import Agreement
+    from ..verbs.clustering.clusters import Clusters
     from ..verbs.duplicates import Duplicates
     from ..verbs.outliers import Outlier
     from .arguments import Where
@@ -166,7 +166,7 @@ class Understanding(Questions):
         DataError : an ending that is none of these, or a file that cannot be written
         MissingExtra : a picture without matplotlib, Parquet without pyarrow
         """
-        from ..verbs.scene import scene
+        from ..verbs.maps.scene import scene
         from .mapping import format_of, kept_in, write
 
         self._must_exist()
@@ -248,7 +248,7 @@ class Understanding(Questions):
         ----------
         truncate : characters of each content; 0 gives it whole
         """
-        from ..verbs.cluster_items import listed
+        from ..verbs.clustering.cluster_items import listed
 
         return listed(self._store, self.name, clusters, truncate=truncate)
 
@@ -259,7 +259,7 @@ class Understanding(Questions):
         ------
         DataError : no item has the field
         """
-        from ..verbs.cluster_items import compared
+        from ..verbs.clustering.cluster_items import compared
 
         return compared(self._store, self.name, clusters, field)
 

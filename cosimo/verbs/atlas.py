@@ -19,8 +19,8 @@ from ..core.checks import SEEDS, whole_number
 from ..core.errors import Corrupt, DataError, MissingExtra, NotFound
 from ..core.progress import note
 from ..core.results import Position, Result
-from . import projections
-from .faithfulness import faithfulness
+from .maps import projections
+from .maps.faithfulness import faithfulness
 from .whole import refuse_fewer, whole
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from ..core.errors import Corrupt, DataError
 from ..core.parallel import in_parallel
 from ..core.progress import note
 from ..core.vectors import normalised
-from .class_report import Report, reported, untested
-from .held_out import confidences, copies, divisor_of, stratified
-from .logistic import TOLERANCE, Linear, logistic
+from .scoring.class_report import Report, reported, untested
+from .scoring.held_out import confidences, copies, divisor_of, stratified
+from .scoring.logistic import TOLERANCE, Linear, logistic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,9 +17,9 @@ import numpy as np
 from ..core.content import storable
 from ..core.errors import Corrupt, DataError, NotFound
 from ..core.units import documents_of
-from . import density, hierarchy, how_many, kmeans
-from .clusters import NOISE, Clusters, Groups, Made, described, named, sound, texts_of
-from .naming import PROMPT, prompt_of
+from .clustering import density, hierarchy, how_many, kmeans
+from .clustering.clusters import NOISE, Clusters, Groups, Made, described, named, sound, texts_of
+from .clustering.naming import PROMPT, prompt_of
 from .whole import refuse_fewer, whole
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..core.results import KeepingStore, Result
     from ..core.store import Store
     from ..core.types import Numbers, Vectors
-    from .naming import Writer
+    from .clustering.naming import Writer
     from .whole import Whole
 
 METHODS = ("kmeans", "hdbscan")

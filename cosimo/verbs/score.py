@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.errors import BadVector, Corrupt, DataError
 from ..core.vectors import top_k
-from .held_out import Share, share
+from .scoring.held_out import Share, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

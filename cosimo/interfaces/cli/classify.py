@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from ...collection.collection import Collection
     from ...collection.scoring import Classifier
-    from ...verbs.class_report import Report
     from ...verbs.classes import Prediction
+    from ...verbs.scoring.class_report import Report
 
 FILE = click.Path(dir_okay=False)
 SHOWN = 10  # pairs of classes that are told in a table: pipes get a thousand

@@ -10,8 +10,8 @@ from . import options, output
 
 if TYPE_CHECKING:
     from ...collection.collection import Collection
-    from ...verbs.agreement import Agreement
-    from ...verbs.clusters import Clusters
+    from ...verbs.clustering.agreement import Agreement
+    from ...verbs.clustering.clusters import Clusters
 
 
 @click.command()

@@ -13,7 +13,7 @@ from .lazy import EverydayGroup
 if TYPE_CHECKING:
     from ...collection.collection import Collection
     from ...collection.scoring import Scale
-    from ...verbs.shading import Shaded
+    from ...verbs.scoring.shading import Shaded
 
 FILE = click.Path(dir_okay=False)
 low = click.option("--low", type=FILE, metavar="FILE", help="Examples of the low end: a text a line, or a table.")
@@ -209,7 +209,7 @@ def _colored(shaded: Shaded, as_json: bool) -> None:
         for sentence in shaded.sentences:
             output.line(sentence._asdict())
         return
-    from ...verbs.shading import terminal_color
+    from ...verbs.scoring.shading import terminal_color
 
     at = 0
     for start, end, text, place in shaded.sentences:

@@ -16,20 +16,20 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from ..core.content import storable
-from ..core.errors import Corrupt, NotFound
-from ..core.filters.evaluate import Item, looked_up
-from ..core.filters.tree import Field as Path
+from ...core.content import storable
+from ...core.errors import Corrupt, NotFound
+from ...core.filters.evaluate import Item, looked_up
+from ...core.filters.tree import Field as Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from ..core.results import KeepingStore
-    from ..core.store import Store
-    from ..core.types import Content, Metadata, Row, Vectors
-    from .atlas import Map
+    from ...core.results import KeepingStore
+    from ...core.store import Store
+    from ...core.types import Content, Metadata, Row, Vectors
+    from ..atlas import Map
 
 READ = 2_000  # rows in memory at a time
 FIELDS = 12  # of metadata, the most frequent ones

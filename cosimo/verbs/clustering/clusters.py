@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core.results import Member, Result
+from ...core.results import Member, Result
 from . import kmeans
 from .naming import READ as LOOKED_AT
 from .naming import by_keywords, by_model
@@ -16,10 +16,10 @@ from .naming import by_keywords, by_model
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..core.store import Store
-    from ..core.types import Numbers, Vectors
+    from ...core.store import Store
+    from ...core.types import Numbers, Vectors
+    from ..whole import Whole
     from .naming import Writer
-    from .whole import Whole
 
 NOISE = -1
 TEXTS, LEAST, MOST = 20_000, 20, 200  # texts read for names: of all clusters together, and of one, those nearest to its centre

@@ -6,16 +6,16 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import DataError
-from ..core.filters import Field
+from ...core.errors import DataError
+from ...core.filters import Field
 from .agreement import agreement
 from .naming import checked_truncate, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..core.store import Store
-    from ..core.types import Metadata, Row
+    from ...core.store import Store
+    from ...core.types import Metadata, Row
     from .agreement import Agreement
     from .clusters import Clusters
 

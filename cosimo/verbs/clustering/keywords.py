@@ -18,9 +18,9 @@ from functools import cache
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import MissingExtra
-from ..core.registry import load
-from ..core.terms import stem
+from ...core.errors import MissingExtra
+from ...core.registry import load
+from ...core.terms import stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..core.types import Numbers, Scores, Vectors
+    from ...core.types import Numbers, Scores, Vectors
 
 LEVEL = 1.959964  # standard deviations on either side of what 95% of a normal distribution lie within
 COLDEST, HOTTEST = 0.005, 20.0  # what scores may be divided by

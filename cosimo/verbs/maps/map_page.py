@@ -1,6 +1,6 @@
 """Map page: a scene → one HTML file that holds all it needs and loads nothing: zoom, hover, search, colors, items to open.
 
-Its script and style lie in `pages/map/`, a file for each thing it does; they are put together here. Titles and texts are
+Its script and style lie in `page/`, a file for each thing it does; they are put together here. Titles and texts are
 anybody's: they are written as JSON in which no `<` stands, shown as text and never as HTML, and a content security policy with
 the hash of the one script there is lets no other run.
 """
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import __version__
-from ..core.content import storable
+from ... import __version__
+from ...core.content import storable
 from .palette import OTHER, RAMP, colors
 from .scene import SHOWN
 
@@ -46,7 +46,7 @@ def page(scene: Scene) -> str:
 
 
 def _read(name: str) -> str:
-    return (files("cosimo.verbs") / "pages" / "map" / name).read_text(encoding="utf-8")
+    return (files("cosimo.verbs.maps") / "page" / name).read_text(encoding="utf-8")
 
 
 def _script() -> str:

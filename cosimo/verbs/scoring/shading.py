@@ -10,7 +10,7 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..core.content import storable
+from ...core.content import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

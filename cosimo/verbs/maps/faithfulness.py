@@ -17,7 +17,7 @@ from .projections import highest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..core.types import Vectors
+    from ...core.types import Vectors
 
 NEIGHBOURS = 10
 EVERY = 4_000  # items up to which all are looked at; of more, a sample against all, which is off by 0.01

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.progress import note
-from ..core.registry import load
+from ...core.progress import note
+from ...core.registry import load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..core.types import Numbers, Vectors
+    from ...core.types import Numbers, Vectors
 
 MOST = 20_000  # rows that density is looked for in: half a minute of UMAP; the others go where their nearest ones are
 DIMS, NEIGHBOURS = 5, 15  # of UMAP

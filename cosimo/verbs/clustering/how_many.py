@@ -19,7 +19,7 @@ import numpy as np
 from . import kmeans
 
 if TYPE_CHECKING:
-    from ..core.types import Numbers, Scores, Vectors
+    from ...core.types import Numbers, Scores, Vectors
 
 ENOUGH = 10_000  # rows that are tried; of more a random part of as many
 COARSE = 14  # numbers tried over the whole range, each about the same factor from the next

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.content import storable
-from ..core.errors import DataError
-from ..core.filters.evaluate import Item, looked_up
-from ..core.filters.tree import Field
-from ..core.types import Document
+from ...core.content import storable
+from ...core.errors import DataError
+from ...core.filters.evaluate import Item, looked_up
+from ...core.filters.tree import Field
+from ...core.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..core.store import Store
-    from .classes import Prediction
-    from .whole import Whole
+    from ...core.store import Store
+    from ..classes import Prediction
+    from ..whole import Whole
 
 READ = 2_000  # rows read at a time
 LONGEST = 500  # characters of a label; a field of texts is none

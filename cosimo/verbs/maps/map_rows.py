@@ -7,9 +7,9 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..core.content import storable
-from ..core.registry import missing
-from .exchange import replacing
+from ...core.content import storable
+from ...core.registry import missing
+from ..exchange import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import Corrupt, NotFound
-from ..core.results import Result
+from ...core.errors import Corrupt, NotFound
+from ...core.results import Result
+from ..classes import Classes
+from ..score import Axis, Trust
 from .class_report import Report
-from .classes import Classes
 from .held_out import Share
 from .logistic import Linear
-from .score import Axis, Trust
 from .space import refuse_other_space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..core.results import KeepingStore, ResultKind
-    from ..core.types import Settings
+    from ...core.results import KeepingStore, ResultKind
+    from ...core.types import Settings
 
 LEARN = {"scale": "score learn", "classes": "classify learn"}  # kind → the command that makes one
 

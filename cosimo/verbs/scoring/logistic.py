@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..core.types import Numbers, Vectors
+    from ...core.types import Numbers, Vectors
 
     Array = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..core.types import Numbers, Scores, Vectors
+    from ...core.types import Numbers, Scores, Vectors
 
 ALL = 50_000  # rows up to which every round is of all of them
 FIRST = 10_000  # rows of the first mini-batch, or 50 a cluster where that is more

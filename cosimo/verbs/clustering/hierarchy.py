@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..core.types import Numbers, Vectors
+    from ...core.types import Numbers, Vectors
 
 GLANCE = 8  # clusters that a reader takes in at a glance: no level above as few
 UP = 2  # levels above the clusters themselves

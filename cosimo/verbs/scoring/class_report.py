@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..core.types import Numbers, Vectors
+    from ...core.types import Numbers, Vectors
 
 STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # confidences of which is told what would be answered, and how much of it right
 MOST = 1_000  # pairs of classes that are told

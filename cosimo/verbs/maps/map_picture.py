@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ..core.registry import missing
-from .exchange import replacing
-from .lettering import fonts_for, write_as_it_is
+from ...core.registry import missing
+from ..exchange import replacing
+from ..lettering import fonts_for, write_as_it_is
 from .map_page import METHODS
 from .palette import OTHER, RAMP, colors
 from .scene import SHOWN, clean

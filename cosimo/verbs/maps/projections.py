@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core.registry import missing
+from ...core.registry import missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..core.types import Vectors
+    from ...core.types import Vectors
 
     Exact = NDArray[np.float64]
 

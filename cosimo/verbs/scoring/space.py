@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.compatibility import comparable, made_by
-from ..core.content import content_hash, storable
-from ..core.errors import ModelMismatch
-from ..core.types import Document, Settings
-from .embedding import embed_anew, looked_at_from
+from ...core.compatibility import comparable, made_by
+from ...core.content import content_hash, storable
+from ...core.errors import ModelMismatch
+from ...core.types import Document, Settings
+from ..embedding import embed_anew, looked_at_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..core.types import Embedder, Vectors
+    from ...core.types import Embedder, Vectors
 
 
 def space_of(settings: Settings) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def texts_to_vectors(embedder: Embedder, texts: Sequence[str], settings: Setting
     """
     import numpy as np
 
-    from ..core.vectors import normalised
+    from ...core.vectors import normalised
 
     hashes = [content_hash(text) if storable(text).strip() else b"" for text in texts]
     different = {hash: Document("", text) for hash, text in zip(hashes, texts, strict=True) if hash}

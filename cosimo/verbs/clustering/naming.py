@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..core.content import storable
-from ..core.errors import DataError, Error
-from ..core.parallel import in_parallel
-from ..core.progress import note
+from ...core.content import storable
+from ...core.errors import DataError, Error
+from ...core.parallel import in_parallel
+from ...core.progress import note
 from .keywords import keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
-    from ..core.llm import LanguageModel
+    from ...core.llm import LanguageModel
 
 PROMPT = (
     "The following texts belong together. Say what their subject is, as a title of two to six words, in the language of the"

@@ -1,0 +1,1 @@
+"""The rooms behind `cluster`: centres, density, how many, names, levels, agreement with labels."""

@@ -362,6 +362,22 @@ def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path: Path, home:
 # -- batches ----------------------------------------------------------------------------------------------------------
 
 
+def test_no_other_cut_of_the_texts_into_batches_is_cheaper() -> None:
+    random = np.random.default_rng(3)
+    for _ in range(60):
+        lengths, budget = random.integers(2, 257, 8).tolist(), int(random.choice([100, 300, 768]))
+        longest_first = sorted(lengths, reverse=True)
+        costs = []
+        for pattern in range(2**7):  # a cut or none behind each text but the last
+            ends = [place + 1 for place in range(7) if pattern >> place & 1]
+            groups = [longest_first[start:end] for start, end in zip([0, *ends], [*ends, 8], strict=True)]
+            sizes = [len(group) * batches.padded(group[0]) for group in groups]
+            if all(size <= budget or len(group) == 1 for size, group in zip(sizes, groups, strict=True)):
+                costs.append(sum(sizes) + batches.CHANGE * len(sizes))
+        planned = [[lengths[place] for place in group] for group in batches.plan(lengths, budget)]
+        assert sum(len(group) * batches.padded(max(group)) + batches.CHANGE for group in planned) == min(costs)
+
+
 def test_batches_hold_each_text_once_and_keep_to_the_budget() -> None:
     lengths = np.random.default_rng(0).integers(2, 257, 500).tolist()
     groups = list(batches.plan(lengths, 2048))

@@ -129,8 +129,8 @@ class Engine:
             batch.result()
 
     def _budget(self, tokens: int) -> int:
-        """Tokens a batch: less where there are few, so that every stream has some and short texts are padded less."""
-        return min(batches.BUDGET, max(batches.LEAST, tokens // (2 * self._count)))
+        """Tokens a batch: less where there are few, so that every stream has some."""
+        return min(batches.BUDGET, max(batches.LEAST, tokens // self._count))
 
     def _compute(self, inputs: tuple[Any, Any], out: Vectors, places: list[int]) -> None:
         request = self._idle.get()

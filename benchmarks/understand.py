@@ -326,7 +326,41 @@ def scales(rows: int) -> None:
     print(f"\n{rows:,} vectors placed in {1000 * took:.0f} ms", flush=True)
 
 
-PARTS: dict[str, Callable[[int], None]] = {"clusters": clusters, "maps": maps, "classes": classes, "scales": scales}
+def copies(rows: int) -> None:
+    """Near-duplicates: groups, beside counting them by all pairs; and what is least like its neighbours."""
+    from cosimo.verbs.duplicates import duplicates
+    from cosimo.verbs.whole import Whole
+
+    vectors = dense(rows)
+    whole = Whole([str(row) for row in range(rows)], np.arange(rows), vectors, 1, 0)
+    table((f"{rows:,} × {vectors.shape[1]}", "s", "ratio", "found"))
+    for threshold in (0.8, 0.95):
+        took, groups = seconds(lambda: duplicates(whole, threshold))  # noqa: B023
+        others = sum(len(group.others) for group in groups)
+        print(f"| cosimo, from {threshold} | {took:.1f} | 1 | {len(groups):,} groups, {others:,} others |", flush=True)
+        pairs, count = seconds(lambda: all_pairs(vectors, threshold))  # noqa: B023
+        print(f"| all pairs in numpy, counted alone | {pairs:.1f} | {pairs / took:.1f}× | {count:,} pairs |", flush=True)
+    with tempfile.TemporaryDirectory() as folder, cosimo.open(Path(folder) / "rows.db") as db:
+        collection = db.collection("rows", model=None)
+        collection.add_vectors(whole.ids, vectors)
+        collection.search(vectors[0], 1)
+        took, found = seconds(collection.outliers)
+        print(f"| `Collection.outliers` | {took:.1f} | | {found[0].score:.3f} at the lowest |")
+
+
+def all_pairs(vectors: np.ndarray, threshold: float) -> int:
+    """Pairs that reach the threshold, from blocks of all products."""
+    count = 0
+    for start in range(0, len(vectors), 1_024):
+        for other in range(start, len(vectors), 1_024):
+            near = np.count_nonzero(vectors[start : start + 1_024] @ vectors[other : other + 1_024].T >= threshold)
+            count += near if other > start else (near - min(1_024, len(vectors) - start)) // 2
+    return count
+
+
+PARTS: dict[str, Callable[[int], None]] = {
+    "clusters": clusters, "maps": maps, "classes": classes, "scales": scales, "duplicates": copies,
+}  # fmt: skip
 
 if __name__ == "__main__":
     main()

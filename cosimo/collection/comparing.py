@@ -189,7 +189,7 @@ def _legible(rows: Iterable[Row], embedder: Embedder) -> Iterator[tuple[str, Con
 
 def _embedded(read: _Texts, options: Options, build: Build) -> _Made:
     """The stored texts of a collection by another model, in memory."""
-    from ..core.progress import reporting
+    from ..core.progress import Done, reporting
     from ..verbs.compare import View
 
     spelled, texts, embedder = read
@@ -201,7 +201,7 @@ def _embedded(read: _Texts, options: Options, build: Build) -> _Made:
     with reporting(ids, None, "texts") as report:
         for start in range(0, len(ids), 512):
             blocks.append(embedder.embed([texts[id] for id in ids[start : start + 512]]).vectors)
-            report(_Done(start + len(blocks[-1])))
+            report(Done(start + len(blocks[-1])))
     seconds = time.perf_counter() - started
     vectors = np.concatenate(blocks)
     usable = np.flatnonzero(vectors.any(axis=1))
@@ -209,11 +209,6 @@ def _embedded(read: _Texts, options: Options, build: Build) -> _Made:
     each = round(1000 * seconds / len(ids), 3) if free else None
     view = View(spelled.spelling, [ids[at] for at in usable.tolist()], vectors, embedder.spec.name, None, each)
     return _Made(view, _asking(view, embedder, spelled, build))
-
-
-class _Done(NamedTuple):
-    committed: int
-    empty: int = 0
 
 
 def _shaped(vectors: Vectors, shape: str | None, spelling: str) -> tuple[Vectors, float | None]:

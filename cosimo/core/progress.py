@@ -5,10 +5,17 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from operator import length_hint
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+
+class Done(NamedTuple):
+    """How far work has come that counts nothing else, as a bar follows it."""
+
+    committed: int
+    empty: int = 0
 
 
 def note(sentence: str) -> None:

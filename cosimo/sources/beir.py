@@ -6,14 +6,13 @@ The layout is that of the BEIR benchmark (Thakur et al. 2021): `corpus.jsonl`, `
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UnreadableSource
 from ..core.types import Document
-from .delimited import find_delimiter, rows
+from .delimited import find_delimiter, number_in, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,7 +108,7 @@ def load_scored_pairs(path: str | Path) -> list[tuple[float, str, str]]:
     path = Path(path).expanduser()
     pairs = []
     for number, cells in _cells(path):
-        score = _number(cells[0])
+        score = number_in(cells[0])
         if score is None and number == 1:
             continue
         if score is None or len(cells) != 3:
@@ -145,7 +144,7 @@ def _qrels(path: Path) -> Qrels:
     qrels: Qrels = {}
     for number, line in _lines(path):
         cells = line.split("\t")
-        if number == 1 and _number(cells[-1]) is None:
+        if number == 1 and number_in(cells[-1]) is None:
             continue
         if len(cells) != 3 or not cells[0] or not cells[1]:
             raise UnreadableSource(f"{path}:{number} is not a query's id, a document's id and a grade with tabs between")
@@ -156,18 +155,10 @@ def _qrels(path: Path) -> Qrels:
 
 
 def _grade(where: str, cell: str) -> int:
-    value = _number(cell)
+    value = number_in(cell)
     if value is None or value != int(value):
         raise UnreadableSource(f"{where}: the grade '{cell.strip()}' is not a whole number")
     return int(value)
-
-
-def _number(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""Delimited: lines of text in, rows of cells out (CSV, TSV). No types, no header, no file.
+"""Delimited: lines of text in, rows of cells out (CSV, TSV). No header, no file.
 
 The standard `csv` module reads the same, but refuses a cell beyond 131,072 characters unless a limit of the whole process
 is changed, and at the end of input it passes off an unclosed quote as a cell. A line without a quote is one `split` here.
@@ -6,6 +6,7 @@ is changed, and at the end of input it passes off an unclosed quote as a cell. A
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,3 +82,12 @@ def find_delimiter(lines: list[str], preferred: str) -> str:
         return (sum(count == counts[0] for count in counts) / len(counts), delimiter == preferred, counts[0])
 
     return max(DELIMITERS, key=fit)
+
+
+def number_in(cell: str) -> float | None:
+    """A cell as a finite number; None where it is none."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

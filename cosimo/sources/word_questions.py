@@ -7,13 +7,13 @@ and RareWords have them.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UnreadableSource
+from .delimited import number_in
 
 if TYPE_CHECKING:
     Question = tuple[str, str, str, str]
@@ -77,7 +77,7 @@ def load_word_pairs(path: str | Path) -> list[WordPair]:
         if not line.strip() or line.startswith("#"):
             continue
         cells = _cells(line)
-        score = next((value for value in map(_number, cells[2:]) if value is not None), None)
+        score = next((value for value in map(number_in, cells[2:]) if value is not None), None)
         if score is not None and cells[0] and cells[1]:
             pairs.append(WordPair(cells[0], cells[1], score))
         elif pairs or headed:
@@ -95,15 +95,7 @@ def _cells(line: str) -> list[str]:
 
 def _is_question(line: str) -> bool:
     words = line.split()
-    return line.startswith(":") or (len(words) == 4 and all(_number(word) is None for word in words))
-
-
-def _number(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    return line.startswith(":") or (len(words) == 4 and all(number_in(word) is None for word in words))
 
 
 def _lines(path: Path) -> list[str]:

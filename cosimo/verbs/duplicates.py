@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..core.errors import DataError
-from ..core.progress import reporting
+from ..core.progress import Done, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,13 +44,6 @@ class Duplicates:
 
     id: str
     others: tuple[Near, ...]  # the nearest first
-
-
-class Done(NamedTuple):
-    """How many items are compared, as a progress bar wants it."""
-
-    committed: int
-    empty: int = 0
 
 
 def duplicates(whole: Whole, threshold: float = 0.95) -> list[Duplicates]:

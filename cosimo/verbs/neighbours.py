@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..core.progress import Done
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -37,13 +39,6 @@ class Lists(NamedTuple):
 
     others: Numbers  # (n, j) positions, j = min(k, number of others)
     scores: Exact  # (n, j) cosine similarities with six decimals
-
-
-class Done(NamedTuple):
-    """How many lists are made, as a progress bar wants it."""
-
-    committed: int
-    empty: int = 0
 
 
 class Neighbours:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..core.errors import DataError
-from ..core.progress import reporting
+from ..core.progress import Done, reporting
 from ..core.units import documents_of
 from .search import checked_k
 from .whole import refuse_fewer
@@ -27,11 +27,6 @@ class Outlier(NamedTuple):
     id: str
     score: float  # mean cosine similarity to its nearest neighbours; the lower, the more alone it is
     nearest: str
-
-
-class _Done(NamedTuple):
-    committed: int
-    empty: int = 0
 
 
 def outliers(whole: Whole, index: Index, k: int = 10, *, neighbours: int = 10, among: Numbers | None = None) -> list[Outlier]:
@@ -65,7 +60,7 @@ def outliers(whole: Whole, index: Index, k: int = 10, *, neighbours: int = 10, a
             block = asked[start : start + step]
             units, _ = index.search(whole.vectors[block], neighbours + 1)
             found += [_outlier(whole, at, documents_of(near), neighbours) for at, near in zip(block, units, strict=True)]
-            report(_Done(start + len(block)))
+            report(Done(start + len(block)))
     return heapq.nsmallest(k, found, key=lambda outlier: (outlier.score, outlier.id))
 
 

@@ -51,6 +51,13 @@ store = click.option("--store", is_flag=True, help="Store the text itself beside
 no_passages = click.option(
     "--no-passages", is_flag=True, help="Embed the beginning of long texts alone, instead of cutting them into passages."
 )
+progress = click.option(
+    "--progress",
+    type=click.Choice(["bar", "json", "none"]),
+    default="bar",
+    show_default=True,
+    help='json prints a line {"committed": n, …} to stdout after each commit.',
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 as_json = click.option("--json", "as_json", is_flag=True, help="NDJSON, also on a terminal.")
 file_format = click.option(

@@ -29,7 +29,7 @@ def plan(lengths: Sequence[int], budget: int = BUDGET) -> Iterator[list[int]]:
     cost, cuts = [0], [0]  # of the first j texts, and where their last group begins
     for end in range(1, len(order) + 1):
         least, cut = math.inf, end - 1
-        for start in range(end - 1, max(-1, end - 1 - budget), -1):
+        for start in range(end - 1, -1, -1):
             tokens = (end - start) * widths[start]
             if tokens > budget and start < end - 1:
                 break

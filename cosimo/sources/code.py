@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import DataError, MissingExtra, UnreadableSource
@@ -13,11 +12,11 @@ from .grammars import grammar, grammar_of, header_grammar, language_of, require
 from .grammars import languages as languages_known
 from .readable import LONGEST, readable
 from .source import Source
-from .text import decode, known_encodings, looks_binary, unix_lines
-from .walk import why
+from .text import decode, known_encodings, unix_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from ..core.types import Document, Problem
     from .definitions import Definition
@@ -114,13 +113,8 @@ class Code(Source):
 
     def _text(self, found: Found) -> str | None:
         """What is in a file, or None after saying why not."""
-        try:
-            data = Path(found.path).read_bytes()
-        except OSError as error:
-            self._report(found.id, why(error))
-            return None
-        if not self._everything and looks_binary(data, self._encodings):
-            self.left_out["binary"] += 1
+        data = self._bytes(found, self._encodings, binary=self._everything)
+        if data is None:
             return None
         text = unix_lines(_decoded(data, self._encodings)).removeprefix("\ufeff")
         if not self._everything and (

@@ -13,7 +13,7 @@ from ..core.errors import UnreadableSource
 from .documents import extracts, is_document
 from .patterns import Patterns
 from .source import Source, printable
-from .text import decode, known_encodings, looks_binary, unix_lines
+from .text import decode, known_encodings, unix_lines
 from .walk import Found, Walk, why
 
 if TYPE_CHECKING:
@@ -123,17 +123,10 @@ class Files(Source):
 
     def _read(self, found: Found) -> Content | None:
         """What is in a file, or None after saying why not."""
-        try:
-            data = Path(found.path).read_bytes()
-        except OSError as error:
-            self._report(found.id, why(error))
-            return None
-        if self._binary:
-            return data
         asked = self._everything or found.path == str(self.folder)
-        if not asked and looks_binary(data, self._encodings):
-            self.left_out["binary"] += 1
-            return None
+        data = self._bytes(found, self._encodings, binary=self._binary or asked)
+        if data is None or self._binary:
+            return data
         try:
             return unix_lines(decode(data, self._encodings))
         except UnreadableSource as error:

@@ -1,18 +1,22 @@
-"""Source: what all sources share. Documents come out one by one; what could not be read is counted and named. Reads nothing."""
+"""Source: what all sources share. Documents come out one by one; what cannot be read is counted and named. Decodes nothing."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.content import storable
 from ..core.types import Document, Problem
+from .text import looks_binary
+from .walk import why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..core.types import Content, Metadata
+    from .walk import Found
 
 KEPT_PROBLEMS = 100  # remembered by name; all are counted, and handed to `on_problem`
 
@@ -64,6 +68,18 @@ class Source(ABC):
         """A Document under its full id, its text after what is prepended."""
         whole = self.prepend + content if isinstance(content, str) else content
         return Document(self.prefix + id, whole, metadata)
+
+    def _bytes(self, found: Found, encodings: Sequence[str], *, binary: bool) -> bytes | None:
+        """What is in a file, or None after saying why not; what is no text is wanted only where `binary`."""
+        try:
+            data = Path(found.path).read_bytes()
+        except OSError as error:
+            self._report(found.id, why(error))
+            return None
+        if not binary and looks_binary(data, encodings):
+            self.left_out["binary"] += 1
+            return None
+        return data
 
     def _report(self, name: str, reason: str) -> None:
         problem = Problem(printable(name), reason)

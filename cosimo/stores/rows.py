@@ -152,6 +152,6 @@ def known_metadata(stored: Any) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def foreign_metadata(stored: Any) -> bool:
-    """Whether something stands in the place of metadata that is neither a JSON object nor nothing."""
-    return stored not in (None, "", b"", "null") and known_metadata(stored) is None
+def is_foreign(stored: Any, known: dict[str, Any] | None) -> bool:
+    """Whether something stands in the place of metadata that `known_metadata` made nothing of, and is not nothing."""
+    return known is None and stored not in (None, "", b"", "null")

@@ -10,7 +10,7 @@ from ..core.types import CollectionInfo, Known, Row, Settings
 from . import audit, catalog, changes, fulltext, places, write
 from .indexes import Indexes
 from .results import Results
-from .rows import ROW_COLUMNS, batches, chunks, foreign_metadata, known_metadata, row_of
+from .rows import ROW_COLUMNS, batches, chunks, is_foreign, known_metadata, row_of
 from .similarities import Similarities
 from .swap import Swap
 
@@ -188,10 +188,11 @@ class SQLiteStore(Indexes, Similarities, Results, Swap):
             sql = (
                 f"SELECT id, {hash}, {text} IS NOT NULL OR {blob} IS NOT NULL, {about} FROM embeddings WHERE collection_id = ?"
             )
-            return {
-                id: Known(hash, bool(has_content), known_metadata(metadata), foreign_metadata(metadata))
-                for id, hash, has_content, metadata in self._among(sql, "id", entry, map(storable, ids))
-            }
+            found = {}
+            for id, hashed, has_content, stored in self._among(sql, "id", entry, map(storable, ids)):
+                metadata = known_metadata(stored)
+                found[id] = Known(hashed, bool(has_content), metadata, is_foreign(stored, metadata))
+            return found
 
     def vectors_of(self, collection: str, hashes: Sequence[bytes]) -> dict[bytes, Vector]:
         """Vectors of the collection's rows with these content hashes: hash → (dim,) float32. Hashes not there are left out."""

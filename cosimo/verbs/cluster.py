@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.checks import seed_of
 from ..core.content import storable
 from ..core.errors import Corrupt, DataError, NotFound
 from ..core.units import documents_of
 from .clustering import density, hierarchy, how_many, kmeans
 from .clustering.clusters import NOISE, Clusters, Groups, Made, described, named, sound, texts_of
 from .clustering.naming import PROMPT, prompt_of
-from .whole import refuse_fewer, whole
+from .whole import changed_since, refuse_fewer, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,6 @@ ANEW = 0.2  # of the items, others than the groups were made of: then they are m
 STARTS = 5  # of k-means, where rows x clusters are few; the best is taken
 UNKNOWN = -2  # the group of an item that is new
 ROUNDING = 1e-5  # by which a copy of an item may seem to be farther away than that
-SEEDS = 2**32  # numpy's older generator, which UMAP asks, takes no larger seed
 LONGEST = 1_000  # characters of the name under which clusters are kept
 WORK = 2_000_000  # rows x clusters that all starts together may compare in a round: 5 starts of 3,080 x 77 take a second
 
@@ -67,9 +67,7 @@ class Request:
             raise DataError(f"the number of clusters is 'auto' or a whole number from 1 on, not {self.k!r:.60}")
         if self.method == "hdbscan" and isinstance(k, int):
             raise DataError("hdbscan finds out itself how many clusters there are; leave the number out")
-        seed = None if self.seed is None else _whole(self.seed)
-        if self.seed is not None and (seed is None or not 0 <= seed < SEEDS):
-            raise DataError(f"the seed is a whole number from 0 to {SEEDS - 1:,}, not {self.seed!r:.60}")
+        seed = None if self.seed is None else seed_of(self.seed)
         _checked_name(self.name)
         return replace(self, k=k, seed=seed)
 
@@ -142,7 +140,7 @@ def cluster(
         usable = kept is not None and before is not None and not refresh and dict(before.settings) == settings
         made = _held(kept, collection, before) if kept is not None and before is not None and usable else None
     items = None
-    if made is not None and _changed(store, collection, made.result):
+    if made is not None and changed_since(store, collection, made.result.version):
         items = whole(store, collection, filter=request.filter, prefix=request.prefix)
         made = _placed(store, collection, made, items)
     if made is not None:
@@ -280,12 +278,6 @@ def _held(store: KeepingStore, collection: str, result: Result) -> Made | None:
     """What is kept with its items; None where they do not fit each other."""
     members = list(store.members(collection, result.name))
     return Made(result, members, new=False) if sound(result, members) else None
-
-
-def _changed(store: Store, collection: str, result: Result) -> bool:
-    """Whether rows were written or removed since."""
-    change = store.changes(collection, result.version, whole=True)
-    return bool(change.full or len(change.numbers) or len(change.removed))
 
 
 def _placed(store: Store, collection: str, held: Made, items: Whole) -> Made | None:

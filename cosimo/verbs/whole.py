@@ -77,6 +77,12 @@ def numbers_among(store: Store, collection: str, *, filter: Filter | None = None
     return beginning if passing is None else np.intersect1d(passing, beginning)
 
 
+def changed_since(store: Store, collection: str, version: int) -> bool:
+    """Whether items were written or removed since a version of `Store.changes`."""
+    change = store.changes(collection, version, whole=True)
+    return bool(change.full or len(change.numbers) or len(change.removed))
+
+
 def rows(store: Store, collection: str, numbers: Sequence[int]) -> Iterator[Row]:
     """Content and metadata of these rows, in this order, a few thousand at a time; rows that went meanwhile are left out."""
     for start in range(0, len(numbers), READ):

@@ -12,6 +12,7 @@ from ...core.errors import Corrupt, NotFound
 from ...core.results import Result
 from ..classes import Classes
 from ..score import Axis, Trust
+from ..whole import changed_since
 from .class_report import Report
 from .held_out import Share
 from .logistic import Linear
@@ -129,7 +130,4 @@ def unchanged(store: KeepingStore, collection: str, result: Result | None, setti
     """
     if result is None or dict(result.settings) != json.loads(json.dumps(dict(settings))):
         return False
-    if not rows:
-        return True
-    change = store.changes(collection, result.version, whole=True)
-    return not (change.full or len(change.numbers) or len(change.removed))
+    return not (rows and changed_since(store, collection, result.version))

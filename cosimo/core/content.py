@@ -1,4 +1,4 @@
-"""Content: the hash that says whether a text changed, and what of a text a database can hold. Reads nothing."""
+"""Content: its hash, which says whether it changed; what of a text a database can hold; what bytes are. Reads nothing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,46 @@ from .errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .types import Content
+    from .types import Content, Modality
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+_SIGNS: tuple[tuple[bytes, Modality], ...] = (  # how the bytes of a file begin → what it is; RIFF and ISO media say so later
+    (b"\xff\xd8\xff", "image"),
+    (b"\x89PNG\r\n\x1a\n", "image"),
+    (b"GIF87a", "image"),
+    (b"GIF89a", "image"),
+    (b"II*\0", "image"),
+    (b"MM\0*", "image"),
+    (b"II+\0", "image"),
+    (b"MM\0+", "image"),
+    (b"BM", "image"),
+    (b"fLaC", "audio"),
+    (b"OggS", "audio"),  # film too, which few make
+    (b"ID3", "audio"),
+    (b"FORM", "audio"),
+    (b"\x1aE\xdf\xa3", "video"),
+    (b"\0\0\x01\xba", "video"),
+    (b"FLV\x01", "video"),
+)
+_RIFF: dict[bytes, Modality] = {b"WAVE": "audio", b"WEBP": "image", b"AVI ": "video"}
+_PICTURE_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"})
+_SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"F4A "})
+
+
+def modality_of(content: Content) -> Modality | None:
+    """What a content is, by the first bytes of a file: text, image, audio, video; None where they do not tell."""
+    if isinstance(content, str):
+        return "text"
+    head = content[:16]
+    if head[:4] == b"RIFF":
+        return _RIFF.get(head[8:12])
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        return "image" if brand in _PICTURE_BRANDS else "audio" if brand in _SOUND_BRANDS else "video"
+    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE6 == 0xE2:  # a frame of MPEG audio, layer 2 or 3
+        return "audio"
+    return next((kind for sign, kind in _SIGNS if head.startswith(sign)), None)
 
 
 def storable(text: str) -> str:

@@ -19,6 +19,7 @@ Role: TypeAlias = Literal["document", "query"]
 Mode: TypeAlias = Literal["vector", "text", "hybrid"]
 Metric: TypeAlias = Literal["cosine", "ip", "l2"]  # what a score is: see core/vectors.py
 Content: TypeAlias = str | bytes
+Modality: TypeAlias = Literal["text", "image", "audio", "video"]
 Metadata: TypeAlias = Mapping[str, Any]
 
 
@@ -112,9 +113,11 @@ class ModelSpec:
     prompts: Mapping[str, str] = field(default_factory=dict)  # role → the text put before
     pooling: str = ""
     normalized: bool = True
-    modalities: tuple[str, ...] = ("text",)
+    modalities: tuple[str, ...] = ("text",)  # of "text", "image", "audio"; film is read as pictures and sound
     languages: tuple[str, ...] = ()  # ISO 639-1; empty: not known, taken for many
     price: float | None = None  # US dollars for a million tokens; 0 for a model on this machine, None where not public
+    seconds: float | None = None  # of sound that it hears at once; longer ones are cut into windows
+    logit_scale: float | None = None  # its training multiplied cosines by it: softmax of these products are probabilities
 
 
 class Similarity(NamedTuple):

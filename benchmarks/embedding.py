@@ -153,7 +153,7 @@ class Best:
 
 def measured(loaded: dict[str, Embed], texts: list[str], rounds: int) -> tuple[dict[str, Best], float]:
     """The best of each contender, and of the bare products between them."""
-    rate = products(engine._cores())
+    rate = products(engine.cores())
     found = {name: Best(embed) for name, embed in loaded.items()}
     for embed in loaded.values():
         embed(texts[:200])

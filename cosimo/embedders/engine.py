@@ -20,7 +20,7 @@ from ..core.errors import ConfigError
 from . import batches, bert, graph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
@@ -67,6 +67,29 @@ def has_bf16() -> bool:
     return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def chosen(precision: str) -> str:
+    """`auto` as what this processor does best.
+
+    Raises
+    ------
+    ConfigError : this processor lacks the precision
+    """
+    if precision == "auto":
+        return "bf16" if has_bf16() else "float32"
+    if precision == "bf16" and not has_bf16():
+        raise ConfigError("this processor computes no bf16 of its own; use float32 or int8")
+    return precision
+
+
+def settings_of(precision: str, threads: int) -> dict[str, Any]:
+    """What OpenVINO is told: the arithmetic, and a batch on each of so many processors."""
+    return {
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+        "NUM_STREAMS": threads,  # two threads on one batch were 12% slower than two batches
+        "INFERENCE_NUM_THREADS": threads,
+    }
+
+
 class Engine:
     """One compiled model. Threads may share it: batches of all calls go to whichever stream is free.
 
@@ -85,24 +108,17 @@ class Engine:
     """
 
     def __init__(self, recipe: Recipe, revision: str, *, precision: str, threads: int | None = None) -> None:
-        core = openvino().Core()
-        if precision == "auto":
-            precision = "bf16" if has_bf16() else "float32"
-        if precision == "bf16" and not has_bf16():
-            raise ConfigError("this processor computes no bf16 of its own; use float32 or int8")
-        threads = threads or _cores()
-        settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "NUM_STREAMS": threads,  # two threads on one batch were 12% slower than two batches
-            "INFERENCE_NUM_THREADS": threads,
+        core, precision = openvino().Core(), chosen(precision)
+        threads = threads or cores()
+        settings = settings_of(precision, threads) | {
             # The fused attention kernel was 25-40% slower than matrix products and a softmax on short texts and 3-10% on
             # long ones, and takes 40 ms more to load.
             "SNIPPETS_MODE": "DISABLE",
         }
         if precision == "int8":
             settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 32
-        name = f"{recipe.folder.name}-{_fingerprint(recipe, revision, settings, core)}.blob"
-        self._model = _compiled(core, config.compiled_dir() / name, recipe, settings, int8=precision == "int8")
+        path = config.compiled_dir() / f"{recipe.folder.name}-{fingerprint(_parts(recipe, revision), settings, core)}.blob"
+        self._model = compiled(core, path, lambda: graph.build(recipe, int8=precision == "int8"), settings)
         self._count = threads
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
@@ -141,15 +157,15 @@ class Engine:
             self._room.release()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Processors this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _fingerprint(recipe: Recipe, revision: str, settings: dict[str, Any], core: Any) -> str:
-    """Sixteen letters that change with anything a compiled model depends on, the text of our own graphs included."""
-    parts = (
+def _parts(recipe: Recipe, revision: str) -> tuple[Any, ...]:
+    """All that decides what a compiled model computes, the text of our own graphs included."""
+    return (
         [Path(str(module.__file__)).read_bytes() for module in (graph, bert)],
         revision,
         recipe.weights.name,
@@ -158,12 +174,16 @@ def _fingerprint(recipe: Recipe, revision: str, settings: dict[str, Any], core: 
         recipe.normalized,
         sorted(recipe.config.items(), key=str),
     )
+
+
+def fingerprint(parts: tuple[Any, ...], settings: dict[str, Any], core: Any) -> str:
+    """Sixteen letters that change with anything a compiled model depends on: what it computes, how, and on what."""
     how = [(name, value) for name, value in settings.items() if name not in _NOT_COMPILED]
     machine = (openvino().__version__, core.get_property("CPU", "FULL_DEVICE_NAME"))
     return hashlib.sha256(repr((parts, how, machine)).encode()).hexdigest()[:16]
 
 
-def _compiled(core: Any, path: Path, recipe: Recipe, settings: dict[str, Any], *, int8: bool) -> Any:
+def compiled(core: Any, path: Path, build: Callable[[], Any], settings: dict[str, Any]) -> Any:
     """The model from the disk, or built, compiled and left there for the next process."""
     ready = _opened(path)
     if ready is not None:
@@ -171,7 +191,7 @@ def _compiled(core: Any, path: Path, recipe: Recipe, settings: dict[str, Any], *
             return core.import_model(openvino().Tensor(ready), "CPU", settings)
         except RuntimeError:  # made by another build of OpenVINO, or for another processor: compile again
             path.unlink(missing_ok=True)
-    model = core.compile_model(graph.build(recipe, int8=int8), "CPU", settings)
+    model = core.compile_model(build(), "CPU", settings)
     _keep(path, model.export_model().getvalue())
     return model
 

@@ -12,6 +12,8 @@ from ..core.types import Document
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..core.types import Content
+
 # One commit a batch. Left to itself a batch takes about as long as BATCH_SECONDS: Ctrl-C then loses seconds and a bar moves,
 # while the embedder still has enough texts to sort by length (256 short ones at a time were 12% slower than 1,024).
 BATCH_SECONDS = 1.5
@@ -58,12 +60,17 @@ def batches(documents: Iterable[Document], pace: Pace) -> Iterator[list[Document
     for document in documents:
         document = cleaned(document)
         batch[document.id] = document
-        characters += len(document.content or "")
+        characters += _weight(document.content)
         if pace.is_full(len(batch), characters):
             yield list(batch.values())
             batch, characters = {}, 0
     if batch:
         yield list(batch.values())
+
+
+def _weight(content: Content | None) -> int:
+    """Characters, as `Pace` counts them: of bytes one for 64, so that pictures come in dozens and a batch stays below 64 MB."""
+    return -(-len(content) // 64) if isinstance(content, bytes) else len(content or "")
 
 
 def cleaned(document: Document) -> Document:

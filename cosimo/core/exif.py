@@ -141,7 +141,7 @@ def _degrees(value: Value | None, side: Value | None, sides: str, most: int) -> 
     """Degrees, minutes and seconds as one number, negative in the south and in the west."""
     if not isinstance(value, list) or len(value) > 3 or side not in tuple(sides):
         return None
-    degrees = sum(part / 60**at for at, part in enumerate(value))
+    degrees = sum(part / 60.0**at for at, part in enumerate(value))
     if not 0 <= degrees <= most:  # NaN too
         return None
     return round(-degrees if side == sides[1] else degrees, 6)  # a tenth of a metre

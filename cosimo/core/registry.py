@@ -54,6 +54,7 @@ EXTRAS = {  # package that an adapter imports → the extra that installs it
     "torch": "st",
     "PIL": "media",
     "pillow_heif": "media",
+    "av": "media",
     "litellm": "litellm",
     "langchain_core": "langchain",
     "llm": "llm",

@@ -181,7 +181,8 @@ class Wired:
     def _embedder_for_writing(self, passages: bool | None = None) -> Embedder:
         """The embedder; a collection begun by another program learns here what makes its vectors from now on."""
         if self._settings.revision is None or self._settings.passages is None:
-            self._settings = compatibility.made_by(self.embedder.spec, passages=passages is not False)
+            named = self._settings.named
+            self._settings = compatibility.made_by(self.embedder.spec, passages=passages is not False, named=named)
             self._store.configure(self.name, self._settings)
         return self.embedder
 

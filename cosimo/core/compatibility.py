@@ -16,10 +16,10 @@ def _advice(collection: str, model: str | None) -> str:
     return f"leave the model out, or {change}"
 
 
-def made_by(spec: ModelSpec, *, passages: bool = True) -> Settings:
+def made_by(spec: ModelSpec, *, passages: bool = True, named: bool = False) -> Settings:
     """What a collection has to remember of the model that makes its vectors, and of how texts are given to it."""
     return Settings(
-        spec.name, spec.dim, spec.revision, dict(spec.prompts), spec.pooling, spec.normalized, spec.max_tokens, passages
+        spec.name, spec.dim, spec.revision, dict(spec.prompts), spec.pooling, spec.normalized, spec.max_tokens, passages, named
     )
 
 

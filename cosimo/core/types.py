@@ -24,12 +24,21 @@ Metadata: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """A sound or a film that stays where it is: whoever embeds it reads the file piece by piece."""
+
+    path: str
+    media: Modality = "audio"
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One thing to embed, or one thing found again: an id, its content, and what is known about it."""
 
     id: str
-    content: Content | None = None
+    content: Content | Recording | None = None
     metadata: Metadata | None = None
+    named: Mapping[str, Content] | None = None  # name → what its named vectors are made of: a picture beside the text, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class Why:
     vector: float | None = None
     text: float | None = None
     terms: tuple[str, ...] = ()
+    named: Mapping[str, float] = field(default_factory=dict)  # of `search_mixed`: name → cosine; "" is the collection's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ class Match:
     heading: str = ""
     score: float | None = None  # its cosine similarity; None where it was found by its words
     page: int | None = None  # of a document that has pages, from 1
+    seconds: tuple[float, float] | None = None  # of a sound or a film: from when to when; `start` and `end` are milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +191,7 @@ class Settings:
     normalized: bool = True
     window: int | None = None  # tokens the model reads at once
     passages: bool | None = None  # whether longer texts are cut into passages; None: not decided yet
+    named: bool = False  # named vectors of the collection whose name stands before the last slash
 
 
 @dataclass(frozen=True, slots=True)

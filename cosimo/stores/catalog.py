@@ -50,6 +50,13 @@ def find(file: File, state: State, collection: str) -> Entry:
     return found[0]
 
 
+def named(file: File, state: State, collection: str) -> list[str]:
+    """The collections that are named vectors of one, whether it is there or not: `shop/picture` of `shop`; by name."""
+    start = f"{storable(collection)}/"
+    found = entries(file, state, "WHERE substr(c.name, 1, ?) = ? ORDER BY c.name", (len(start), start))
+    return [entry.name for entry in found if entry.settings.named and "/" not in entry.name[len(start) :]]
+
+
 def info(file: File, entry: Entry) -> CollectionInfo:
     """A collection with the number of its rows."""
     return CollectionInfo(entry.name, size(file, entry.number), entry.settings)
@@ -114,6 +121,7 @@ def settings_json(settings: Settings) -> str:
         "normalized": settings.normalized,
         "window": settings.window,
         "passages": settings.passages,
+        "named": settings.named,
     }
     return json.dumps(kept)
 
@@ -132,4 +140,5 @@ def settings_of(model: str | None, dim: int | None, stored: str | None) -> Setti
         normalized=bool(kept.get("normalized", True)),
         window=kept.get("window"),
         passages=kept.get("passages"),
+        named=bool(kept.get("named")),
     )

@@ -81,6 +81,24 @@ class Queries(Transactions):
             self._allowed.move_to_end(key)
             return self._allowed[key]
 
+    def paired(self, collection: str, other: str) -> tuple[Numbers, Numbers]:
+        """(n,) int64 each: numbers of the items that both collections have, ascending in the first, beside those in the other."""
+        with self._collection(collection) as (state, entry):
+            second = self._entry(state, other)
+
+            def find() -> tuple[Numbers, Numbers]:
+                import numpy as np
+
+                rows = changes.numbered(state)
+                sql = (
+                    f"SELECT a.number, b.number FROM {rows} a JOIN {rows} b ON b.id = a.id"
+                    " WHERE a.collection_id = ? AND b.collection_id = ? ORDER BY a.number"
+                )
+                found = np.array(self._file.rows(sql, (entry.number, second.number)), np.int64).reshape(-1, 2).T
+                return np.ascontiguousarray(found[0]), np.ascontiguousarray(found[1])
+
+            return self._fact(("paired", collection, other), find)
+
     def index_places(self, collection: str, filter: Filter) -> None:
         """Bring the places in the metadata up to date, where a filter asks about them and the file is ours to write.
 

@@ -66,6 +66,11 @@ class SQLiteStore(Indexes, Similarities, Results, Swap):
             found = self._fact(key, lambda: catalog.entries(self._file, state, "WHERE c.name = ?", (storable(collection),)))
             return found[0].settings if found else None
 
+    def named(self, collection: str) -> list[str]:
+        """The collections that are named vectors of one, whether it is there or not: `shop/picture` of `shop`; by name."""
+        with self._reading() as state:
+            return self._fact(("named", collection), lambda: catalog.named(self._file, state, collection))
+
     def create(self, collection: str, settings: Settings) -> CollectionInfo:
         """Make a collection, or leave the one of that name as it is; what is in the file now is returned.
 

@@ -245,6 +245,24 @@ def prune_takes_one_source(store: Store) -> None:
     assert sorted(found.id for found in store.scan("notes")) == ["a", "x", "y"]
 
 
+def named_vectors_are_paired_with_their_items(store: Store) -> None:
+    """`named` tells collections that say so from others with a slash; `paired` knows which rows are of the same item."""
+    for name, named in (("shop", False), ("shop/title", True), ("shop/own", False), ("shop/a/b", True), ("shops/x", True)):
+        store.create(name, replace(SETTINGS, named=named))
+    assert store.named("shop") == ["shop/title"]
+    assert store.named("shop/title") == []
+    store.put("shop", [row(id) for id in "abc"])
+    store.put("shop/title", [row(id) for id in "cxa"])
+    here, there = (numbers.tolist() for numbers in store.paired("shop", "shop/title"))
+    assert here == sorted(here)
+    assert list(store.ids_of("shop", here).values()) == ["a", "c"]
+    assert [store.ids_of("shop/title", there)[number] for number in there] == ["a", "c"]
+    store.delete("shop", ["a"])
+    assert len(store.paired("shop", "shop/title")[0]) == 1
+    assert len(store.paired("shop", "shops/x")[0]) == 0
+    refuses(NotFound, lambda: store.paired("shop", "none"))
+
+
 def texts_find_their_vectors(store: Store) -> None:
     """`vectors_of`: the same text under two ids has one hash; unknown hashes are left out."""
     store.create("notes", SETTINGS)
@@ -309,6 +327,7 @@ CHECKS: tuple[Callable[[Store], None], ...] = (
     long_texts_are_found_once,
     touch_leaves_vectors,
     prune_takes_one_source,
+    named_vectors_are_paired_with_their_items,
     texts_find_their_vectors,
     lists_of_related_items_are_kept,
     transactions_nest,

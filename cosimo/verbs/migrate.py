@@ -149,7 +149,7 @@ def _seconds(embedder: Embedder, sample: list[Document], tokens: int, longest: i
 def target_of(store: MigratingStore, spec: ModelSpec, collection: str) -> Settings:
     """What the file will remember once the collection is the model's; long texts are treated as before."""
     stored = store.settings(collection)
-    return made_by(spec, passages=stored is None or stored.passages is not False)
+    return made_by(spec, passages=stored is None or stored.passages is not False, named=stored is not None and stored.named)
 
 
 def migrate(

@@ -15,6 +15,7 @@ EMBEDDERS = {  # prefix of a model's name → class, called with the rest of the
     "fake": "cosimo.embedders.fake:FakeEmbedder",
     "http": "cosimo.embedders.http:HTTPEmbedder",  # called with the whole name: an address, or a provider below
     "st": "cosimo.embedders.sentence_transformers:SentenceTransformersEmbedder",
+    "openvino": "cosimo.embedders.openvino:OpenVINOEmbedder",
     "static": "cosimo.embedders.static:StaticEmbedder",
     "words": "cosimo.embedders.words:WordsEmbedder",
     "litellm": "cosimo.embedders.litellm:LiteLLMEmbedder",
@@ -26,8 +27,8 @@ LANGUAGE_MODELS = {  # prefix of a language model's name → class, called with 
     "fake": "cosimo.llms.fake:FakeModel",
 }
 GROUP = "cosimo.embedders"  # of entry points, by which other packages add a prefix and its class
-LOCAL = frozenset({"local", "fake", "st", "static", "words"})  # computed here: no price, no network
-PRECISE = frozenset({"local", "st"})  # whose arithmetic can be chosen
+LOCAL = frozenset({"local", "fake", "st", "static", "words", "openvino"})  # computed here: no price, no network
+PRECISE = frozenset({"local", "st", "openvino"})  # whose arithmetic can be chosen
 HTTP = frozenset({  # the providers of embedders/providers.toml, which a test holds against it
     "azure", "baichuan", "cohere", "dashscope", "databricks", "deepinfra", "edenai", "fireworks", "gemini", "infinity", "jina",
     "llama.cpp", "llamafile", "lmstudio", "localai", "mistral", "nemo", "ollama", "openai", "openrouter", "qianfan",
@@ -122,8 +123,9 @@ def canonical(name: str) -> str:
         return _IDS.get(name, name)
     if name.startswith(("st:", "static:")):  # which runtime computes a model is no part of what it is
         return canonical(name.partition(":")[2])
-    if name.startswith("words:"):  # a file is one model from whatever folder it is named
-        return f"words:{Path(name.removeprefix('words:')).expanduser().absolute()}"
+    if name.startswith(("words:", "openvino:")):  # a file is one model from whatever folder it is named
+        prefix, _, path = name.partition(":")
+        return f"{prefix}:{Path(path).expanduser().absolute()}"
     if name.startswith(("http://", "https://")):
         return _canonical_address(name)
     if "/" in name or ":" in name or "\\" in name or Path(name).is_dir():

@@ -40,6 +40,12 @@ class StaticModel(Elsewhere):
     adapter = "static"
 
 
+class Towers(Elsewhere):
+    """Model files of pictures and texts."""
+
+    adapter = "openvino"
+
+
 @dataclass(frozen=True, slots=True)
 class Dense:
     """A layer after pooling: `folder` holds its weights."""
@@ -77,6 +83,10 @@ def read(folder: Path) -> Recipe:
     ModelNotFound : a file is missing
     ConfigError : a file is damaged, or asks for what only sentence-transformers can do
     """
+    from .tower_files import is_model
+
+    if is_model(folder):
+        raise Towers(f"{folder} is a model of pictures; write openvino: before its name")
     config = read_json(folder / "config.json")
     if config.get("model_type") == "model2vec":
         raise StaticModel(f"{folder} is a static model; write static: before its name")

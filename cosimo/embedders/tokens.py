@@ -25,7 +25,7 @@ class Tokenizer:
 
     Parameters
     ----------
-    folder : the model's folder
+    folder : the model's folder, or the file itself under whatever name
     window : tokens a text may have, special ones included
     lower : lower-case first
 
@@ -38,7 +38,7 @@ class Tokenizer:
     def __init__(self, folder: Path, window: int, *, lower: bool = False) -> None:
         import tokenizers
 
-        path = folder / "tokenizer.json"
+        path = folder if folder.is_file() else folder / "tokenizer.json"
         if not path.is_file():
             raise ModelNotFound(f"{folder} holds no model: tokenizer.json is missing")
         try:

@@ -1,12 +1,14 @@
-"""Content: its hash, which says whether it changed; what of a text a database can hold; what bytes are. Reads nothing."""
+"""Content: its hash, which says whether it changed; what of a text a database can hold; what bytes are."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import DataError
+from .types import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +40,12 @@ _PICTURE_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1
 _SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"F4A "})
 
 
-def modality_of(content: Content) -> Modality | None:
+def modality_of(content: Content | Recording) -> Modality | None:
     """What a content is, by the first bytes of a file: text, image, audio, video; None where they do not tell."""
     if isinstance(content, str):
         return "text"
+    if isinstance(content, Recording):
+        return content.media
     head = content[:16]
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12])
@@ -84,7 +88,23 @@ def texts_of(contents: Sequence[Content], name: str, prompt: str = "") -> list[s
     return [text if text.startswith(prompt) else prompt + text for text in contents if isinstance(text, str)]
 
 
-def content_hash(content: str | bytes) -> bytes:
-    """16 bytes of MD5 over the content as it is stored (text as UTF-8): the column `content_hash` of `llm`'s tables."""
+def is_recorded(content: Content | Recording | None) -> bool:
+    """Whether it is a sound or a film, which are embedded in parts."""
+    return isinstance(content, bytes | Recording) and modality_of(content) in ("audio", "video")
+
+
+def content_hash(content: Content | Recording) -> bytes:
+    """16 bytes of MD5 over the content as it is stored (text as UTF-8): the column `content_hash` of `llm`'s tables.
+
+    Raises
+    ------
+    DataError : a recording whose file cannot be read
+    """
+    if isinstance(content, Recording):  # a film is larger than memory
+        try:
+            with Path(content.path).open("rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+        except OSError as error:
+            raise DataError(f"{content.path} cannot be read: {error.strerror}") from error
     data = content if isinstance(content, bytes) else storable(content).encode()
     return hashlib.md5(data, usedforsecurity=False).digest()  # MD5 because the file format says so; nothing is protected by it

@@ -1,4 +1,4 @@
-"""Recordings: sound or film, a file or its bytes → what is known of it, and its streams opened by FFmpeg. Decodes nothing."""
+"""Recordings: sound or film, a file or its bytes → what is known of it, and its streams, opened by FFmpeg. Interprets none."""
 
 from __future__ import annotations
 
@@ -111,6 +111,21 @@ def film_of(container: Any) -> Any:
 def start_of(container: Any) -> float:
     """The time that its clocks show at the beginning, in seconds."""
     return float((container.start_time or 0) / 1_000_000)
+
+
+def frames_of(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded frames. A damaged packet is left out, and where the file breaks off it ends: the rest is worth having."""
+    failure = load("av.error:FFmpegError")
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, failure):
+            return
+        try:
+            yield from packet.decode()
+        except failure:
+            continue
 
 
 def _seconds(container: Any) -> float:

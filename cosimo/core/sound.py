@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from .errors import DataError
-from .recordings import HIGHEST_RATE, LOWEST_RATE, opened, sound_of, start_of
+from .recordings import HIGHEST_RATE, LOWEST_RATE, frames_of, opened, sound_of, start_of
 from .registry import load
 
 if TYPE_CHECKING:
@@ -106,26 +106,11 @@ def _chunks(given: Given, rate: int) -> Iterator[tuple[float, Samples]]:
         stream = sound_of(container)
         if stream is None:
             raise DataError("there is no sound in it")
-        for start, chunk in _resampled(_decoded(container, stream), rate):
+        for start, chunk in _resampled(frames_of(container, stream), rate):
             found = True
             yield max(start - start_of(container), 0.0), chunk
     if not found:
         raise DataError("it has 0 samples of sound")
-
-
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames of sound. A damaged packet is left out, and where the file breaks off it ends: the rest is worth having."""
-    failure = load("av.error:FFmpegError")
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, failure):
-            return
-        try:
-            yield from packet.decode()
-        except failure:
-            continue
 
 
 def _resampled(frames: Iterable[Any], rate: int) -> Iterator[tuple[float, Samples]]:

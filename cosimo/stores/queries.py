@@ -82,7 +82,7 @@ class Queries(Transactions):
             return self._allowed[key]
 
     def paired(self, collection: str, other: str) -> tuple[Numbers, Numbers]:
-        """(n,) int64 each: numbers of the items that both collections have, ascending in the first, beside those in the other."""
+        """(n,) int64 each: numbers of the items that both have, ascending in the first, beside those in the other."""
         with self._collection(collection) as (state, entry):
             second = self._entry(state, other)
 

@@ -60,7 +60,7 @@ def batches(documents: Iterable[Document], pace: Pace) -> Iterator[list[Document
     for document in documents:
         document = cleaned(document)
         batch[document.id] = document
-        characters += _weight(document.content)
+        characters += _weight(document.content) + sum(map(_weight, (document.named or {}).values()))
         if pace.is_full(len(batch), characters):
             yield list(batch.values())
             batch, characters = {}, 0
@@ -73,6 +73,11 @@ def _weight(content: Content | None) -> int:
     return -(-len(content) // 64) if isinstance(content, bytes) else len(content or "")
 
 
+def blank(content: Content | None) -> bool:
+    """Whether there is nothing to embed."""
+    return not content or (isinstance(content, str) and not content.strip())
+
+
 def cleaned(document: Document) -> Document:
     """The document as it can be stored: lone surrogates, which no encoding can write, become U+FFFD.
 
@@ -83,12 +88,19 @@ def cleaned(document: Document) -> Document:
     if not isinstance(document, Document):
         raise DataError(f"what is added must be documents, not {type(document).__name__}; write cosimo.Document(id, text)")
     checked_id(document.id)
-    content = document.content
+    content = _storable(document.content, f"the content of '{document.id}'")
+    if not document.named:
+        return replace(document, content=content)
+    named = {name: _storable(each, f"what is named '{name}' of '{document.id}'") for name, each in document.named.items()}
+    return replace(document, content=content, named=named)
+
+
+def _storable(content: object, which: str) -> Content:
     if isinstance(content, str):
-        content = storable(content)
-    elif not isinstance(content, bytes):
-        raise DataError(f"the content of '{document.id}' is {type(content).__name__}, not text or bytes")
-    return replace(document, content=content)
+        return storable(content)
+    if isinstance(content, bytes):
+        return content
+    raise DataError(f"{which} is {type(content).__name__}, not text or bytes")
 
 
 def checked_id(id: object) -> str:

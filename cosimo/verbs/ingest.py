@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from ..core import compatibility
 from ..core.content import content_hash
 from ..core.errors import DataError
 from ..core.types import Cut, Document, Row, Settings
-from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, checked_id
+from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, blank, checked_id
 from .embedding import Embeddings, embed_texts, embeddings_held, looked_at_from, passages_of
+from .named import Space, parts_of, pruned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ..core.store import Store
     from ..core.types import Content, Embedder, Known, Metadata, Vectors
@@ -38,6 +38,7 @@ class Added:
     tokens: int = 0  # read by the model
     passages: int = 0  # that texts longer than the window were cut into
     cut: int = 0  # texts of which the model read the beginning alone
+    named: int = 0  # contents whose named vectors are new or changed; what was embedded of them is counted above
     seconds: float = 0.0
 
 
@@ -64,6 +65,7 @@ def add(
     source: str | None = None,
     sync: bool = False,
     progress: Callable[[Added], None] | None = None,
+    named: Mapping[str, Space] | None = None,
 ) -> Added:
     """Embed and store documents, one transaction a batch; of one id given twice, the later text stays.
 
@@ -74,35 +76,30 @@ def add(
     source : where the documents come from; `sync` removes this source's rows that did not come again, but none that
         may be among those the source could not read (`Source.unread`: how their ids begin)
     progress : called after each commit
+    named : name → where `Document.named` of that name goes, in the transaction of its document
 
     Raises
     ------
     DataError : an id that is empty or not text (what was committed before stays); `sync` after no document at all
+    NotFound : a document with named contents that have no place
     """
     started, done, pace = time.monotonic(), Added(), Pace(batch_size)
-    seen: set[str] = set()
+    own, named = Space(collection, embedder), named or {}
+    seen: dict[Space, set[str]] = {own: set()}  # who writes where → ids that have something there
     for batch in batches(documents, pace):
-        before = done
-        done = _commit(store, embedder, collection, batch, keep_content, source, done)
-        if sync:
-            seen.update(document.id for document in batch if not _blank(document.content))
+        before, parts = done, parts_of(store, own, named, batch)
+        done = _commit(store, parts, keep_content, source, done)
+        for space, part in parts:
+            seen.setdefault(space, set()).update(d.id for d in part if sync and not blank(d.content))
         done = replace(done, seconds=time.monotonic() - started)
         pace.took(done.embedded - before.embedded, done.seconds - before.seconds)
         if progress is not None:
             progress(done)
-    done = _complete(store, embedder, collection, done)
+    for space in seen:
+        done = _complete(store, space.embedder, space.collection, done)
     if sync and source is not None:
-        done = replace(done, removed=_prune(store, collection, source, documents, seen))
+        done = replace(done, removed=pruned(store, own, named, source, seen, getattr(documents, "unread", [])))
     return replace(done, seconds=time.monotonic() - started)
-
-
-def _prune(store: Store, collection: str, source: str, documents: Iterable[Document], seen: set[str]) -> int:
-    """Remove the source's rows that did not come again; how many they were."""
-    if not seen:  # a disk that is not mounted, a table that lost its rows: too likely, and too much would go
-        raise DataError(f"the source gave no text, so all its rows in '{collection}' would go: sync removed none of them")
-    unread = getattr(documents, "unread", [])
-    kept = (row.id for start in unread for row in store.scan(collection, prefix=start))
-    return len(store.prune(collection, source, chain(seen, kept)))
 
 
 def plan(store: Store, embedder: Embedder, collection: str, documents: Iterable[Document], *, exists: bool) -> Plan:
@@ -167,10 +164,6 @@ def _content(document: Document) -> Content:
     return document.content if document.content is not None else ""
 
 
-def _blank(content: Content | None) -> bool:
-    return not content or (isinstance(content, str) and not content.strip())
-
-
 @dataclass(frozen=True, slots=True)
 class _Work:
     """One batch, sorted by what has to be done."""
@@ -183,7 +176,7 @@ class _Work:
 
 
 def _sorted(batch: list[Document], known: dict[str, Known]) -> _Work:
-    texts = [document for document in batch if not _blank(document.content)]
+    texts = [document for document in batch if not blank(document.content)]
     hashes = {document.id: content_hash(_content(document)) for document in texts}
     todo = [d for d in texts if d.id not in known or known[d.id].hash != hashes[d.id]]
     return _Work(
@@ -195,29 +188,49 @@ def _sorted(batch: list[Document], known: dict[str, Known]) -> _Work:
     )
 
 
-def _commit(
-    store: Store,
-    embedder: Callable[[], Embedder],
-    collection: str,
-    batch: list[Document],
-    keep_content: bool,
-    source: str | None,
-    done: Added,
-) -> Added:
-    """Bring one batch into the file, in one transaction, and count it."""
-    before = store.settings(collection)
-    known = store.known(collection, [document.id for document in batch])
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a batch brings to one collection, embedded and not written yet."""
+
+    space: Space
+    before: Settings | None
+    known: dict[str, Known]
+    work: _Work
+    made: Embeddings
+    rows: list[Row]
+
+
+def _made(store: Store, space: Space, batch: list[Document], keep_content: bool) -> _Made:
+    before = store.settings(space.collection)
+    known = store.known(space.collection, [document.id for document in batch])
     work = _sorted(batch, known)
-    _refuse_bytes(embedder, work.todo)
-    made = _embedded(store, embedder, collection, work.contents)
+    _refuse_bytes(space.embedder, work.todo)
+    made = _embedded(store, space.embedder, space.collection, work.contents)
     rows = [_row(document, work.hashes[document.id], made, keep_content) for document in work.todo]
-    with store.atomic() if work.todo else nullcontext():
-        if work.todo:
-            _refuse_migrated(collection, before, store.settings(collection), embedder if made.embedded else None)
-        store.touch(collection, work.same, store=keep_content, source=source)  # writes, and locks, only where something differs
-        if work.todo:
-            store.put(collection, rows, source=source)
-    updated = sum(d.id in known for d in work.todo)
+    return _Made(space, before, known, work, made, rows)
+
+
+def _write(store: Store, part: _Made, keep_content: bool, source: str | None) -> None:
+    space, work = part.space, part.work
+    if work.todo:
+        now = store.settings(space.collection)
+        _refuse_migrated(space.collection, part.before, now, space.embedder if part.made.embedded else None)
+    # writes, and locks, only where something differs
+    store.touch(space.collection, work.same, store=keep_content, source=source)
+    if work.todo:
+        store.put(space.collection, part.rows, source=source)
+
+
+def _commit(
+    store: Store, parts: list[tuple[Space, list[Document]]], keep_content: bool, source: str | None, done: Added
+) -> Added:
+    """Bring one batch into the file, in one transaction, and count it: the documents first, then what is named of them."""
+    all_made = [_made(store, space, batch, keep_content) for space, batch in parts]
+    with store.atomic() if any(part.work.todo for part in all_made) else nullcontext():
+        for part in all_made:
+            _write(store, part, keep_content, source)
+    own, work = all_made[0], all_made[0].work
+    updated = sum(d.id in own.known for d in work.todo)
     return replace(
         done,
         committed=done.committed + len(work.todo) + len(work.same),
@@ -225,10 +238,11 @@ def _commit(
         updated=done.updated + updated,
         unchanged=done.unchanged + len(work.same),
         empty=done.empty + work.empty,
-        embedded=done.embedded + made.embedded,
-        tokens=done.tokens + made.tokens,
-        passages=done.passages + made.passages,
-        cut=done.cut + sum(work.hashes[d.id] in made.cut_off for d in work.todo),
+        embedded=done.embedded + sum(part.made.embedded for part in all_made),
+        tokens=done.tokens + sum(part.made.tokens for part in all_made),
+        passages=done.passages + sum(part.made.passages for part in all_made),
+        cut=done.cut + sum(part.work.hashes[d.id] in part.made.cut_off for part in all_made for d in part.work.todo),
+        named=done.named + sum(len(part.work.todo) for part in all_made[1:]),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ..core.types import CollectionInfo, Document
 from .arguments import source_of
 from .judging import Judging
+from .models import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -64,6 +65,7 @@ class Collection(Judging):
         from ..verbs import ingest
 
         source = source_of(documents, source, sync=sync)
+        self._tell(documents)
         with self._created(passages), self._writing() as written, reporting(documents, progress, "texts") as report:
             added = ingest.add(
                 self._store, lambda: self._embedder_for_writing(passages), self.name, documents,
@@ -76,6 +78,7 @@ class Collection(Judging):
         """What `add` would do, counted; nothing is embedded or written."""
         from ..verbs import ingest
 
+        self._tell(documents)
         return ingest.plan(self._store, self.embedder, self.name, documents, exists=self._stored() is not None)
 
     def migrate(
@@ -108,6 +111,7 @@ class Collection(Judging):
 
         self._must_exist()
         embedder = self._db.embedder(model, self._precision)
+        tell(documents, model, lambda: embedder)
         with self._writing() as written, reporting(range(len(self)), progress, "texts") as report:
             migrated = migrate.migrate(
                 self._migrating_store, embedder, self.name, documents,
@@ -128,7 +132,9 @@ class Collection(Judging):
         from ..verbs import migrate
 
         self._must_exist()
-        return migrate.plan(self._migrating_store, self._db.embedder(model, self._precision), self.name, documents)
+        embedder = self._db.embedder(model, self._precision)
+        tell(documents, model, lambda: embedder)
+        return migrate.plan(self._migrating_store, embedder, self.name, documents)
 
     def give_up_migration(self) -> int:
         """Forget what an interrupted migration made; the number of texts it had embedded comes back.

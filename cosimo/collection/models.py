@@ -12,7 +12,9 @@ from ..core import config, registry
 from ..core.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
-    from ..core.types import Embedder, Settings
+    from collections.abc import Callable, Sequence
+
+    from ..core.types import Embedder, Modality, Settings
 
 # None: as `$COSIMO_CACHE` says, else for models with a price or a network; True, False: always, never; a mapping: kept there;
 # LangChain's files: the user's own cache, and these are looked into where it has nothing
@@ -47,6 +49,36 @@ def load_embedder(model: str, *, precision: str | None = None, cache: Cache = No
 
         embedder = Shortened(embedder, dim)
     return _cached(embedder, adapter, _decisive(embedder, adapter, rest, precision), cache)
+
+
+def tell(documents: object, model: str | None, embedder: Callable[[], Embedder]) -> None:
+    """Let a source know how to ask what the model of its documents reads: it then gives pictures to a model of pictures.
+
+    Parameters
+    ----------
+    model : its name; None: vectors come from elsewhere, and nothing is said
+    embedder : called where the name does not tell: a run over texts loads nothing
+    """
+    from ..core import kinds
+
+    def unread_by(kind: Modality) -> str | None:
+        modalities = _modalities(kind, str(model), embedder)
+        return None if kinds.is_read(kind, modalities) else kinds.unread(kind, registry.canonical(str(model)), modalities)
+
+    if hasattr(documents, "unread_by") and model is not None:
+        documents.unread_by = unread_by
+
+
+def _modalities(kind: Modality, model: str, embedder: Callable[[], Embedder]) -> Sequence[str]:
+    """What a model reads; for a text, ("text",) where it is clear that texts are among it."""
+    from ..embedders import catalog
+
+    adapter, rest = registry.split(model)
+    named = adapter in ("local", "st") and not Path(rest).expanduser().is_dir()  # what has a name there reads text
+    known = catalog.entry(model) if adapter == "local" else None
+    if adapter in registry.TEXT_ALONE or (named and kind == "text") or (known is not None and known.modalities == ("text",)):
+        return ("text",)
+    return embedder().spec.modalities
 
 
 def as_made(embedder: Embedder, stored: Settings) -> Embedder:

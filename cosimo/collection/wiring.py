@@ -12,6 +12,7 @@ from ..core import compatibility, registry, trust
 from ..core.errors import ModelMismatch, NotFound, StoreError
 from ..core.types import Settings
 from .arguments import AsStored, name_of
+from .models import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,6 +186,10 @@ class Wired:
             self._settings = compatibility.made_by(self.embedder.spec, passages=passages is not False, named=named)
             self._store.configure(self.name, self._settings)
         return self.embedder
+
+    def _tell(self, documents: object) -> None:
+        """Let a source know how to ask what the model reads."""
+        tell(documents, self.model if isinstance(self._asked, AsStored) else self._asked, lambda: self.embedder)
 
     def _refuse_another_model(self, stored: Settings) -> None:
         model = self._asked

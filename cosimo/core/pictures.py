@@ -7,11 +7,12 @@ shut, and the limit is ours alone: neither Pillow's nor the list of warnings is 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .content import modality_of
 from .errors import DataError, Error
-from .exif import claims_too_much, read_exif, without_exif
+from .exif import Exif, claims_too_much, read_exif, without_exif
 from .registry import load
 
 if TYPE_CHECKING:
@@ -37,6 +38,45 @@ _TURNS = {  # EXIF's orientation → what Pillow calls the way back
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
+THUMBNAIL = 256  # pixels of the longer side: sharp on a page of many, and some 8 kB
+QUALITY = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the header of a picture says: its format, its size as a person sees it, and what the camera wrote."""
+
+    format: str
+    width: int
+    height: int
+    exif: Exif
+
+
+def facts(data: bytes) -> Facts:
+    """What is known of a picture before its pixels are decoded.
+
+    Raises
+    ------
+    DataError, MissingExtra : as `decoded`, but for damage behind the header
+    """
+    picture, exif = _opened(data)
+    exif = exif or _exif_of(picture)
+    width, height = picture.size if exif.orientation < 5 else picture.size[::-1]
+    return Facts(str(picture.format), width, height, exif)
+
+
+def thumbnail(data: bytes) -> bytes:
+    """A small copy, upright, as WebP, its longer side of at most 256 pixels.
+
+    Raises
+    ------
+    DataError, MissingExtra : as `decoded`
+    """
+    picture = decoded(data, at_least=THUMBNAIL)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    file = io.BytesIO()
+    picture.save(file, "WEBP", quality=QUALITY)
+    return file.getvalue()
 
 
 def decoded(data: bytes, *, at_least: int | None = None) -> Image:
@@ -52,14 +92,12 @@ def decoded(data: bytes, *, at_least: int | None = None) -> Image:
     DataError : no picture, damaged or cut off, or of more than 100 million pixels (told by its header, before decoding)
     MissingExtra : Pillow is not installed
     """
-    picture, orientation = _opened(data)
+    picture, exif = _opened(data)
     try:
         if at_least is not None:
             picture.draft(None, (at_least, at_least))
         picture.load()
-        exif = picture.info.get("exif")
-        if orientation is None:
-            orientation = read_exif(exif).orientation if isinstance(exif, bytes) else 1
+        orientation = (exif or _exif_of(picture)).orientation  # a PNG may have it behind its pixels
         upright = picture.transpose(load("PIL.Image:Transpose")[_TURNS[orientation]]) if orientation in _TURNS else picture
         return _in_rgb(upright)
     except Error:
@@ -68,16 +106,16 @@ def decoded(data: bytes, *, at_least: int | None = None) -> Image:
         raise _damaged(error) from error
 
 
-def _opened(data: bytes) -> tuple[Any, int | None]:
-    """A picture of which the header is read, within the limit; and its orientation where that is known by now."""
-    orientation = None
+def _opened(data: bytes) -> tuple[Any, Exif | None]:
+    """A picture of which the header is read, within the limit; and its EXIF where it is not for Pillow to read."""
+    exif = None
     if data.startswith(b"\xff\xd8\xff"):
-        data, exif = without_exif(data)
-        orientation = read_exif(exif).orientation
+        data, block = without_exif(data)
+        exif = read_exif(block)
     elif data[:4] in (b"II*\0", b"MM\0*"):
         if claims_too_much(data):
             raise DataError("the picture's header says that it is far longer than the file; it is damaged, or a trap")
-        orientation = 1  # the plugin turns it
+        exif = replace(read_exif(data), orientation=1)  # the plugin turns it
     plugin = load(_plugin(data))
     if (size := _size_of_frames(data)) is not None:
         _refuse_large(*size)
@@ -88,7 +126,12 @@ def _opened(data: bytes) -> tuple[Any, int | None]:
         raise
     except Exception as error:
         raise _damaged(error) from error
-    return picture, orientation
+    return picture, exif
+
+
+def _exif_of(picture: Any) -> Exif:
+    block = picture.info.get("exif")
+    return read_exif(block) if isinstance(block, bytes) else Exif()
 
 
 def _plugin(data: bytes) -> str:

@@ -28,6 +28,7 @@ LANGUAGE_MODELS = {  # prefix of a language model's name → class, called with 
 }
 GROUP = "cosimo.embedders"  # of entry points, by which other packages add a prefix and its class
 LOCAL = frozenset({"local", "fake", "st", "static", "words", "openvino"})  # computed here: no price, no network
+TEXT_ALONE = frozenset({"fake", "http", "static", "words", "litellm", "langchain"})  # whose models read nothing else
 PRECISE = frozenset({"local", "st", "openvino"})  # whose arithmetic can be chosen
 HTTP = frozenset({  # the providers of embedders/providers.toml, which a test holds against it
     "azure", "baichuan", "cohere", "dashscope", "databricks", "deepinfra", "edenai", "fireworks", "gemini", "infinity", "jina",

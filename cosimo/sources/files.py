@@ -1,16 +1,18 @@
 """Files: a folder and glob patterns in, one Document a file out. Finding them is in `walk`, decoding in `text`.
 
-What is no plain text (PDF, HTML, Word, …) is read as `documents` says.
+What is no plain text (PDF, HTML, Word, …) is read as `documents` says, pictures as `media` does.
 """
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import UnreadableSource
+from ..core.errors import Error, UnreadableSource
 from .documents import extracts, is_document
+from .media import media_of, read_media
 from .patterns import Patterns
 from .source import Source, printable
 from .text import decode, known_encodings, unix_lines
@@ -39,7 +41,8 @@ class Files(Source):
     They come sorted by path. A link to a file is a file of its own; see `Walk` for folders. Metadata of plain texts is None, as
     in `llm`: a size or a date of a file would make an untouched text look changed. Documents (PDF, HTML, Word, EPUB, notebooks,
     mail) are read for their text, and what they say of themselves is metadata; a mailbox gives one Document a message, with
-    the id `file.mbox#message-id`.
+    the id `file.mbox#message-id`. Pictures come where the model that embeds them reads pictures (`unread_by`): the bytes of the
+    file, and what they say of themselves as metadata. What the model does not read is left out, be it text.
 
     Raises
     ------
@@ -77,13 +80,33 @@ class Files(Source):
         return sum(1 for _ in self.found(_unheard, Counter()))
 
     def _documents(self) -> Iterator[Document]:
+        why_not = functools.cache(self.unread_by) if self.unread_by is not None and not self._binary else None
         for found in self.found(self._report, self.left_out):
+            if why_not is not None:
+                kind = media_of(found.path) or "text"
+                if (reason := why_not(kind)) is not None:
+                    self.left_out[reason] += 1
+                    continue
+                if kind != "text":
+                    yield from self._read_media(found)
+                    continue
             if not self._binary and is_document(found.path):
                 yield from self._read_document(found)
                 continue
             content = self._read(found)
             if content is not None:
                 yield self._made(found.id, content)
+
+    def _read_media(self, found: Found) -> Iterator[Document]:
+        """A picture with its metadata; one that cannot be read is said."""
+        try:
+            content, metadata = read_media(Path(found.path))
+        except Error as error:
+            self._report(found.id, str(error))
+        except OSError as error:
+            self._report(found.id, why(error))
+        else:
+            yield self._made(found.id, content, metadata)
 
     def _require(self) -> None:
         try:

@@ -15,7 +15,7 @@ from .walk import why
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..core.types import Content, Metadata
+    from ..core.types import Content, Metadata, Modality
     from .walk import Found
 
 KEPT_PROBLEMS = 100  # remembered by name; all are counted, and handed to `on_problem`
@@ -27,6 +27,8 @@ class Source(ABC):
     Attributes
     ----------
     on_problem : called with each `Problem` as it is met; may be set after construction
+    unread_by : set by whoever embeds the documents, asked about a kind of content when the first of it is met: None where the
+        model reads it, else why not ("a picture, and fake:64 reads text"). None: text alone is wanted
     problems : the first 100 problems of the latest run
     problem_count : how many there were
     unread : how the ids begin that may be there but could not be read in the latest run; `sync` leaves their rows alone
@@ -38,6 +40,7 @@ class Source(ABC):
         self.prefix = prefix
         self.prepend = prepend
         self.on_problem = on_problem
+        self.unread_by: Callable[[Modality], str | None] | None = None
         self.problems: list[Problem] = []
         self.problem_count = 0
         self.unread: list[str] = []
@@ -54,6 +57,10 @@ class Source(ABC):
     def size(self) -> int | None:
         """About how many documents will come, for a progress bar; None where that cannot be told cheaply."""
         return None
+
+    def spoilt(self, id: str, reason: str) -> None:
+        """Count and name a document that came from here and turned out to be damaged when it was looked at."""
+        self._report(id.removeprefix(self.prefix), reason)
 
     @property
     @abstractmethod

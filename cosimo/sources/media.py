@@ -1,0 +1,64 @@
+"""Media: a file that is no text and no document in, its content and what it says of itself out. Finds no files.
+
+Which endings are what stands here once, for files read from a folder and for those named on a command line.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from ..core import pictures
+from ..core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..core.types import Content, Modality
+
+MEDIA: dict[str, Modality] = {  # ending of a name → what such files are
+    **dict.fromkeys(
+        (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"), "image"
+    ),
+}  # fmt: skip
+MODELS = {"image": "pictures are read by models such as st:clip-ViT-B-32 or openvino:FOLDER"}  # where no model here reads them
+LARGEST = 256_000_000  # bytes of a picture's file, all of which are in memory
+
+
+def media_of(name: str) -> Modality | None:
+    """What a file of this name is, where its ending tells; None: text, a document, or nobody knows."""
+    return MEDIA.get(PurePath(name).suffix.lower())
+
+
+def read_media(path: Path) -> tuple[Content, dict[str, Any]]:
+    """The content of a file of which `media_of` tells the kind, and its metadata: `media`, `file`, and what is known.
+
+    Raises
+    ------
+    DataError : it is not what its name says, or damaged; the message is a reason without the file's name
+    MissingExtra : a package is not installed
+    OSError : the system does not give it
+    """
+    content, known = _READERS[MEDIA[path.suffix.lower()]](path)
+    said = {name: value for name, value in known.items() if value is not None}
+    return content, {"media": MEDIA[path.suffix.lower()], **said, "file": str(path.absolute())}
+
+
+def _picture(path: Path) -> tuple[Content, dict[str, Any]]:
+    if (size := path.stat().st_size) > LARGEST:
+        raise DataError(f"the picture has {size:,} bytes, more than {LARGEST:,}; make it smaller first")
+    data = path.read_bytes()
+    facts = pictures.facts(data)
+    exif = facts.exif
+    return data, {
+        "format": facts.format,
+        "width": facts.width,
+        "height": facts.height,
+        "taken": exif.taken,
+        "place": {"lat": exif.place[0], "lon": exif.place[1]} if exif.place else None,
+        "camera": exif.camera,
+    }
+
+
+_READERS: dict[Modality, Callable[[Path], tuple[Content, dict[str, Any]]]] = {"image": _picture}

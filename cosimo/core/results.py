@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ResultKind: TypeAlias = Literal["clusters", "map", "scale", "classes"]
+ResultKind: TypeAlias = Literal["clusters", "map", "scale", "classes", "alignment"]
 
 
 class Member(NamedTuple):
@@ -70,3 +70,11 @@ class KeepingStore(Store, Protocol):
     def keep(self, collection: str, result: Result, items: Iterable[Member] | Iterable[Position] = ()) -> None: ...
 
     def forget(self, collection: str, kind: ResultKind, name: str) -> bool: ...
+
+
+class PicturingStore(Store, Protocol):
+    """A store that keeps thumbnails of pictures, by the hash of the whole ones. They go with the last row of that hash."""
+
+    def thumbnail(self, hash: bytes) -> bytes | None: ...
+
+    def put_thumbnails(self, thumbnails: Mapping[bytes, bytes]) -> None: ...

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.content import content_hash
 from ..core.errors import StoreError
 from ..core.types import Finding
-from . import schema
+from . import schema, thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ def repair(file: File) -> None:
     schema.track(file)
     for table in ("cosimo_collections", "cosimo_sources"):
         file.execute(f"DELETE FROM {table} WHERE collection_id NOT IN (SELECT id FROM collections)")
+    thumbnails.sweep(file)
 
 
 def findings(file: File, state: State) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ Ours, kept in step by triggers in plain SQL, so that rows written by any program
 - `cosimo_indexes` and `cosimo_marks`: the index asked for, and what shows that an index file was built from this very file.
 - `cosimo_similarities` and `cosimo_related`: each item's nearest ones, and up to which change they are known.
 - `cosimo_results` and `cosimo_arrays`, `cosimo_cluster_items`, `cosimo_map`: what verbs found out about a whole collection.
+- `cosimo_thumbnails`: small copies of pictures, by the hash of the whole ones.
 - `cosimo_state`: one row. `version` of this schema; `floor`, the counter below which the log cannot answer; `writing`, set by
   our own writer inside its transaction (so no other program ever sees it set), which then numbers a whole batch at once.
 """
@@ -29,7 +30,7 @@ from ..core.units import MAX_SEQ, SHIFT
 if TYPE_CHECKING:
     from ..core.sqlite import File
 
-VERSION = 3
+VERSION = 4
 
 # As sqlite-utils 4 writes them for llm 0.36; older versions quote with brackets, which SQLite reads alike.
 LLM_TABLES = {
@@ -75,6 +76,7 @@ OURS = {  # table → the version it came with
     "cosimo_arrays": 3,
     "cosimo_cluster_items": 3,
     "cosimo_map": 3,
+    "cosimo_thumbnails": 4,
 }
 NEEDED = {"collections": {"id", "name", "model"}, "embeddings": {"collection_id", "id", "embedding"}}
 
@@ -114,6 +116,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # step n brings a file from version
         "CREATE TABLE IF NOT EXISTS cosimo_map (collection_id INTEGER, name TEXT, id TEXT, x REAL, y REAL, z REAL,"
         " placed INTEGER, PRIMARY KEY (collection_id, name, id)) WITHOUT ROWID",
     ),
+    ("CREATE TABLE IF NOT EXISTS cosimo_thumbnails (hash BLOB PRIMARY KEY, data BLOB)",),
 )
 
 NEXT = "(SELECT max(floor, coalesce((SELECT max(changed) FROM cosimo_rows), 0)) + 1 FROM cosimo_state)"

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from ..core.content import storable
 from ..core.types import CollectionInfo, Known, Row, Settings
-from . import audit, catalog, changes, fulltext, places, write
+from . import audit, catalog, changes, fulltext, places, thumbnails, write
 from .indexes import Indexes
 from .results import Results
 from .rows import ROW_COLUMNS, batches, chunks, is_foreign, known_metadata, row_of
 from .similarities import Similarities
 from .swap import Swap
+from .thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     import os
@@ -25,7 +26,7 @@ PROVISIONAL = -(2**62)  # and below: versions inside of a transaction
 _temporary = count()
 
 
-class SQLiteStore(Indexes, Similarities, Results, Swap):
+class SQLiteStore(Indexes, Similarities, Results, Swap, Thumbnails):
     """Rows in one SQLite file: `llm`'s tables, ours beside them. Fulfils `Store`.
 
     Reading changes nothing in a file that another program wrote; our tables, triggers and the write-ahead log come with
@@ -93,7 +94,9 @@ class SQLiteStore(Indexes, Similarities, Results, Swap):
         with self._writing_to(collection) as entry:
             fulltext.forget(self._file, fulltext.Text("main", entry.number))
             places.forget(self._file, places.Places("main", entry.number))
-            return catalog.drop(self._file, entry.number)
+            gone = catalog.drop(self._file, entry.number)
+            thumbnails.sweep(self._file)
+            return gone
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ class SQLiteStore(Indexes, Similarities, Results, Swap):
             pass  # an unknown name is told before the first row is asked for
         stored = 0
         for batch in batches(rows):
-            with self._writing_to(collection) as entry:
+            with self._writing_to(collection) as entry, self._released(entry, [row.id for row in batch]):
                 write.put(self._file, entry, batch, source)
             stored += len(batch)
         return stored
@@ -160,7 +163,7 @@ class SQLiteStore(Indexes, Similarities, Results, Swap):
         """Delete rows; the number that were there."""
         if not ids:
             return 0
-        with self._writing_to(collection) as entry:
+        with self._writing_to(collection) as entry, self._released(entry, ids):
             return write.delete(self._file, entry, ids)
 
     def prune(self, collection: str, source: str, keep: Iterable[str]) -> list[str]:
@@ -179,7 +182,8 @@ class SQLiteStore(Indexes, Similarities, Results, Swap):
                     return []
             with self._writing_to(collection) as entry:
                 gone = write.not_kept(self._file, entry, source, table)
-                write.delete(self._file, entry, gone)
+                with self._released(entry, gone):
+                    write.delete(self._file, entry, gone)
             return gone
         finally:
             self._file.execute(f"DROP TABLE {table}")

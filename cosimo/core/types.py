@@ -38,7 +38,7 @@ class Document:
     id: str
     content: Content | Recording | None = None
     metadata: Metadata | None = None
-    named: Mapping[str, Content] | None = None  # name → what its named vectors are made of: a picture beside the text, say
+    named: Mapping[str, Content | Recording] | None = None  # name → what its named vectors are made of: a picture, say
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 SHORTER = 512  # pixels of the shorter side that are kept: no model of pictures looks at more
 MOST_PIXELS = 100_000_000  # of a frame, as of a picture
+STILL = 10.0  # seconds for which the last frame may stand: one that stands longer is that of a file that breaks off
 
 
 def frames(given: Given, times: Sequence[float]) -> Iterator[bytes]:
-    """What a film shows at these times, in seconds, ascending: a picture each, the last one for times after its end.
+    """What a film shows at these times, in seconds, ascending: a picture each, as far as the film goes.
 
     Every frame that others need is decoded: films are compressed so that most can be seen no other way.
 
@@ -49,7 +50,8 @@ def frames(given: Given, times: Sequence[float]) -> Iterator[bytes]:
             shown = frame
         if shown is None:
             raise DataError("not one picture of the film in it can be read")
-        yield from [_bmp(shown)] * (len(times) - at)
+        last = shown.time - begin
+        yield from [_bmp(shown)] * sum(time <= last + STILL for time in times[at:])
 
 
 def upright(frame: Any) -> Image:

@@ -92,9 +92,10 @@ def _pictures(given: Given, known: Facts) -> Iterator[tuple[tuple[int, int], str
     from .film import frames
 
     step = every(known.seconds)
-    starts = [number * step for number in range(max(int(-(-known.seconds // step)), 1))]
-    spans = [(start, min(start + step, known.seconds)) for start in starts]
-    for (start, end), picture in zip(spans, frames(given, [(start + end) / 2 for start, end in spans]), strict=True):
+    count = max(round(known.seconds / step), 1)
+    ends = [*(number * step for number in range(1, count)), known.seconds]
+    spans = list(zip([0.0, *ends], ends, strict=False))
+    for (start, end), picture in zip(spans, frames(given, [(start + end) / 2 for start, end in spans]), strict=False):
         yield _span(start, end), PICTURE, picture
 
 

@@ -15,7 +15,7 @@ from .walk import why
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..core.types import Content, Metadata, Modality
+    from ..core.types import Content, Metadata, Modality, Recording
     from .walk import Found
 
 KEPT_PROBLEMS = 100  # remembered by name; all are counted, and handed to `on_problem`
@@ -71,7 +71,7 @@ class Source(ABC):
     def _documents(self) -> Iterator[Document]:
         """The documents, one by one."""
 
-    def _made(self, id: str, content: Content | None, metadata: Metadata | None = None) -> Document:
+    def _made(self, id: str, content: Content | Recording | None, metadata: Metadata | None = None) -> Document:
         """A Document under its full id, its text after what is prepended."""
         whole = self.prepend + content if isinstance(content, str) else content
         return Document(self.prefix + id, whole, metadata)

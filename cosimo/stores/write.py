@@ -73,7 +73,7 @@ def differences(
         if held is None:
             continue
         if store and content is not None and not held.has_content and held.hash == content_hash(content):
-            text, blob = (None, content) if isinstance(content, bytes) else (storable(content), None)
+            text, blob = (storable(content), None) if isinstance(content, str) else (None, content)
             found.contents.append((text, blob, now, document.id, held.hash))
         if document.metadata is not None:
             wanted = metadata_json(document.metadata)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.content import storable
 from ..core.errors import DataError
-from ..core.types import Document
+from ..core.types import Document, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def batches(documents: Iterable[Document], pace: Pace) -> Iterator[list[Document
     for document in documents:
         document = cleaned(document)
         batch[document.id] = document
-        characters += _weight(document.content) + sum(map(_weight, (document.named or {}).values()))
+        characters += weight(document.content) + sum(map(weight, (document.named or {}).values()))
         if pace.is_full(len(batch), characters):
             yield list(batch.values())
             batch, characters = {}, 0
@@ -68,12 +68,17 @@ def batches(documents: Iterable[Document], pace: Pace) -> Iterator[list[Document
         yield list(batch.values())
 
 
-def _weight(content: Content | None) -> int:
-    """Characters, as `Pace` counts them: of bytes one for 64, so that pictures come in dozens and a batch stays below 64 MB."""
+def weight(content: Content | Recording | None) -> int:
+    """Characters, as `Pace` counts them: of bytes one for 64, so that pictures come in dozens and a batch stays below 64 MB.
+
+    A recording on its own is a second's work and more.
+    """
+    if isinstance(content, Recording):
+        return FIRST_CHARACTERS
     return -(-len(content) // 64) if isinstance(content, bytes) else len(content or "")
 
 
-def blank(content: Content | None) -> bool:
+def blank(content: Content | Recording | None) -> bool:
     """Whether there is nothing to embed."""
     return not content or (isinstance(content, str) and not content.strip())
 
@@ -95,10 +100,10 @@ def cleaned(document: Document) -> Document:
     return replace(document, content=content, named=named)
 
 
-def _storable(content: object, which: str) -> Content:
+def _storable(content: object, which: str) -> Content | Recording:
     if isinstance(content, str):
         return storable(content)
-    if isinstance(content, bytes):
+    if isinstance(content, bytes | Recording):
         return content
     raise DataError(f"{which} is {type(content).__name__}, not text or bytes")
 

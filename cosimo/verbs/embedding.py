@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.content import is_recorded
 from ..core.types import Cut, Document
 from ..core.vectors import checked, mean_of_passages
 
@@ -87,7 +88,12 @@ def embeddings_held(
 
 
 def _long(texts: Mapping[bytes, Document], longest: int | None) -> set[bytes]:
-    return {hash for hash, document in texts.items() if longest is not None and _length(document) > longest}
+    """Those that may be in passages; sounds and films always are."""
+    return {
+        hash
+        for hash, document in texts.items()
+        if is_recorded(document.content) or (longest is not None and _length(document) > longest)
+    }
 
 
 def passages_of(embedder: Embedder, documents: Sequence[Document]) -> list[list[Passage]]:
@@ -100,8 +106,21 @@ def passages_of(embedder: Embedder, documents: Sequence[Document]) -> list[list[
     return cut_all(documents, count=embedder.count_tokens, max_tokens=limit)
 
 
-def _embed(embedder: Embedder, texts: Mapping[bytes, Document], long: set[bytes], result: Embeddings) -> None:
-    """All texts and passages in one call, so that the model can sort them by length."""
+def _embed(embedder: Embedder, contents: Mapping[bytes, Document], long: set[bytes], result: Embeddings) -> None:
+    """All texts, pictures and passages in one call, so that the model can sort them by length; recordings one by one."""
+    texts = {hash: document for hash, document in contents.items() if not is_recorded(document.content)}
+    if texts:
+        _embed_texts(embedder, texts, long, result)
+    for hash in contents.keys() - texts.keys():
+        from .recorded import cut_of, vector_of
+
+        cut = cut_of(embedder, contents[hash])
+        result.found[hash] = Embedding(vector_of(cut), cut)
+        result.passages += len(cut.passages)
+    result.embedded = len(contents)
+
+
+def _embed_texts(embedder: Embedder, texts: Mapping[bytes, Document], long: set[bytes], result: Embeddings) -> None:
     from ..sources.passages import reading
 
     looked = [hash for hash in texts if hash in long]
@@ -112,7 +131,7 @@ def _embed(embedder: Embedder, texts: Mapping[bytes, Document], long: set[bytes]
         if len(passages) > 1:
             parts.append((hash, passages, [reading(passage) for passage in passages]))
         else:
-            parts.append((hash, [], [document.content if document.content is not None else ""]))
+            parts.append((hash, [], [_whole(document)]))
     reply = embedder.embed([content for _, _, contents in parts for content in contents], role="document")
     vectors, at, incomplete = checked(reply.vectors), 0, set(reply.cut)
     for hash, passages, contents in parts:
@@ -122,7 +141,7 @@ def _embed(embedder: Embedder, texts: Mapping[bytes, Document], long: set[bytes]
             result.cut_off.add(hash)
         at += len(contents)
         result.passages += len(passages)
-    result.embedded, result.tokens = len(texts), reply.tokens
+    result.tokens = reply.tokens
 
 
 def _assembled(vectors: Vectors, passages: Sequence[Passage], *, looked_at: bool) -> Embedding:
@@ -133,3 +152,7 @@ def _assembled(vectors: Vectors, passages: Sequence[Passage], *, looked_at: bool
 
 def _length(document: Document) -> int:
     return len(document.content) if isinstance(document.content, str) else 0
+
+
+def _whole(document: Document) -> Content:
+    return document.content if isinstance(document.content, str | bytes) else ""

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core import compatibility
-from ..core.content import content_hash
+from ..core.content import content_hash, is_recorded
 from ..core.errors import DataError
-from ..core.types import Cut, Document, Row, Settings
+from ..core.types import Cut, Document, Recording, Row, Settings
 from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, blank, checked_id
 from .embedding import Embeddings, embed_texts, embeddings_held, looked_at_from, passages_of
 from .named import Space, parts_of, pruned
+from .recorded import kept, with_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -160,7 +161,7 @@ def add_vectors(
         return store.put(collection, rows())
 
 
-def _content(document: Document) -> Content:
+def _content(document: Document) -> Content | Recording:
     return document.content if document.content is not None else ""
 
 
@@ -205,9 +206,23 @@ def _made(store: Store, space: Space, batch: list[Document], keep_content: bool)
     known = store.known(space.collection, [document.id for document in batch])
     work = _sorted(batch, known)
     _refuse_bytes(space.embedder, work.todo)
+    work = _with_facts(work, known, keep_content)
     made = _embedded(store, space.embedder, space.collection, work.contents)
     rows = [_row(document, work.hashes[document.id], made, keep_content) for document in work.todo]
     return _Made(space, before, known, work, made, rows)
+
+
+def _with_facts(work: _Work, known: dict[str, Known], keep_content: bool) -> _Work:
+    """Sounds and films with what is known of them; of those that have not changed, the bytes alone that have to be stored."""
+
+    def unchanged(document: Document) -> Document:
+        if not is_recorded(document.content):
+            return document
+        held = known[document.id]
+        content = kept(document) if keep_content and not held.has_content else None
+        return replace(with_facts(document, held) if document.metadata else document, content=content)
+
+    return replace(work, todo=list(map(with_facts, work.todo)), same=list(map(unchanged, work.same)))
 
 
 def _write(store: Store, part: _Made, keep_content: bool, source: str | None) -> None:
@@ -269,9 +284,9 @@ def _embedded(store: Store, embedder: Callable[[], Embedder], collection: str, c
 
 def _row(document: Document, hash: bytes, made: Embeddings, keep_content: bool) -> Row:
     vector, cut = made.found[hash]
-    if cut is not None and not keep_content:  # headings are text too
+    if cut is not None and not keep_content and not is_recorded(document.content):  # headings are text too
         cut = Cut([replace(passage, heading="") for passage in cut.passages], cut.vectors)
-    content = document.content if keep_content else None
+    content = kept(document) if keep_content else None
     return Row(document.id, vector, content, hash, document.metadata, int(time.time()), cut)
 
 

@@ -17,7 +17,7 @@ from ..core.content import content_hash
 from ..core.errors import CollectionError, DataError, Error, StoreError
 from ..core.migrations import Ready
 from ..core.types import Document
-from .batches import Pace, cleaned
+from .batches import Pace, cleaned, weight
 from .embedding import embed_anew, looked_at_from
 from .ingest import tokens_of
 
@@ -277,7 +277,7 @@ def _batches(
             if hash in ready or hash in batch:
                 continue
             batch[hash] = document
-            characters += len(document.content or "")
+            characters += weight(document.content)
             if pace.is_full(len(batch), characters):
                 yield batch
                 batch, characters = {}, 0

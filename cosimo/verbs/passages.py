@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..core.content import content_hash
 from ..core.types import Match
 from .pages import has_pages, with_pages
+from .recorded import timed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,7 @@ def _is_of(row: Row) -> bool:
 
 def _match(content: Content | None, span: Span, score: float | None) -> Match:
     text = content[span.start : span.end] if isinstance(content, str) else None
-    return Match(span.start, span.end, text, span.heading, score)
+    return timed(Match(span.start, span.end, text, span.heading, score))
 
 
 def _whole(content: Content | None, score: float | None) -> tuple[Match, ...]:

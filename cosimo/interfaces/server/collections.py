@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from ...collection.collection import Collection
 from ...core.errors import ModelNotFound, RateLimited
-from ...core.types import CollectionInfo, Content, Document, Hit, Reranker
+from ...core.types import CollectionInfo, Content, Document, Hit, Recording, Reranker
 from . import bodies
 from .bodies import Name
 from .replies import BadRequest, Json
@@ -225,7 +225,7 @@ def _info(info: CollectionInfo) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _item(id: str, content: Content | None, metadata: Any) -> dict[str, Any]:
+def _item(id: str, content: Content | Recording | None, metadata: Any) -> dict[str, Any]:
     item: dict[str, Any] = {"id": id, "content": content, "metadata": metadata}
     if isinstance(content, bytes):
         item |= {"content": None, "content_base64": b64encode(content).decode("ascii")}

@@ -1,0 +1,99 @@
+"""Recorded: sounds and films → vectors of their parts, what is stored of them, from when to when a hit lies. Cuts nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.content import is_recorded
+from ..core.errors import DataError
+from ..core.progress import note
+from ..core.types import Cut, Document, Recording
+from ..core.vectors import checked, mean_of_passages
+
+if TYPE_CHECKING:
+    from ..core.types import Content, Embedder, Known, Match, Vector
+
+PARTS = 16  # embedded at once: 32 MB of sound, 16 MB of pictures
+MOST_BYTES = 999_000_000  # of a content: SQLite's limit for a row is 1,000,000,000
+FACTS = ("media", "duration")  # metadata that every recording has
+
+
+def cut_of(embedder: Embedder, document: Document) -> Cut:
+    """The parts of a recording that the model reads, with a vector each; a few are in memory at a time.
+
+    Raises
+    ------
+    DataError : it cannot be read, or holds nothing that the model reads; the message names the document
+    """
+    import numpy as np
+
+    from ..sources.recordings import parts
+
+    content = document.content
+    assert isinstance(content, bytes | Recording)
+    coming, passages, vectors = parts(content, embedder.spec), [], []
+    try:
+        while some := list(islice(coming, PARTS)):
+            passages += [part.passage for part in some]
+            vectors.append(checked(embedder.embed([part.content for part in some], role="document").vectors))
+    except DataError as error:
+        raise DataError(f"'{document.id}' cannot be read: {error}") from error
+    return Cut(passages, np.concatenate(vectors))
+
+
+def vector_of(cut: Cut) -> Vector:
+    """One vector for a recording, to which all its parts count alike."""
+    return mean_of_passages(cut.vectors, [1] * len(cut.vectors))
+
+
+def with_facts(document: Document, known: Known | None = None) -> Document:
+    """The document; where it is a recording that does not say them itself, `media` and `duration` are in its metadata.
+
+    Parameters
+    ----------
+    known : what is stored of the same content, which has them
+
+    Raises
+    ------
+    DataError : a recording that cannot be read; the message names the document
+    """
+    from ..sources.recordings import described
+
+    content, given = document.content, document.metadata or {}
+    if not is_recorded(content) or all(name in given for name in FACTS):
+        return document
+    assert isinstance(content, bytes | Recording)
+    stored = (known.metadata if known else None) or {}
+    if not all(name in stored for name in FACTS):
+        try:
+            stored = described(content)
+        except DataError as error:
+            raise DataError(f"'{document.id}' cannot be read: {error}") from error
+    return replace(document, metadata={**{name: stored[name] for name in FACTS}, **given})
+
+
+def kept(document: Document) -> Content | None:
+    """What is stored of a content: of a recording its bytes, as far as a database takes them."""
+    content = document.content
+    if not isinstance(content, Recording):
+        return content
+    path = Path(content.path)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            note(f"{document.id} has {path.stat().st_size:,} bytes, more than a database takes: it stays where it is")
+            return None
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def timed(match: Match) -> Match:
+    """The match; one in a recording with its times. It is told by its heading: a text's has the text beside it."""
+    from ..sources.recordings import PICTURE, SOUND
+
+    if match.text is not None or match.heading not in (PICTURE, SOUND):
+        return match
+    return replace(match, seconds=(match.start / 1000, match.end / 1000))

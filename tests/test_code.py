@@ -172,6 +172,48 @@ def test_definitions_of_a_language_with_kind_and_lines(language: str) -> None:
     assert found.error is None
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "names"),
+    [
+        ("javascript", "obj['x y'] = function () {}", "obj.x y"),
+        ("javascript", "class A { ['a b']() {} [Symbol.iterator]() {} }", "A, A.a b, A.Symbol.iterator"),
+        ("typescript", "const a = { f: () => 1 } as const; type T = { m(): void }", "a.f, T.m"),
+        ("tsx", "const Box = React.memo(({ a }) => <p>{a}</p>); const s = list.map((x) => x)", "Box"),
+        ("go", "package a\nvar h = func() {}\nfunc f() {\n\tg := func() {}\n}\n", "h, f, f.g"),
+        ("rust", "impl<'a, T> Show for &'a mut [T] { fn show(&self) {} }", "T.Show.show"),
+        ("ruby", "class A\n  def []=(i) = 1\n  P = Struct.new(:a) do\n    def q; end\n  end\nend\n", "A, A.[]=, A.P.q"),
+        ("php", "<?php $f = function () {}; $g = fn($x) => $x;", "f, g"),
+        ("csharp", "class P { int A => 1; int B { get { return 1; } } int C { get; } int this[int i] => i; ~P() {} "
+         "public static P operator +(P a, P b) => a; }", "P, P.A, P.B, P.this, P.P, P.+"),
+        ("cpp", "struct A { operator bool() const {} T& operator[](int i) {} };\ntemplate <> void V<int>::f<B<C>>() {}",
+         "A, A.operator bool, A.operator[], V.f"),
+        ("cpp", "class UI_API Button : public Widget { void press() {} };\nstruct OLD(1) Box final {};",
+         "Button, Button.press, Box"),
+        ("cpp", "TEST_F(Parser, ReadsNumbers) { }\nTEST(A, B) { }", "Parser.ReadsNumbers, A.B"),
+    ],
+)  # fmt: skip
+def test_odd_definitions_have_the_names_that_people_know(language: str, text: str, names: str) -> None:
+    assert [each.name for each in definitions(text, grammars.grammar(language)).definitions] == names.split(", ")
+
+
+def test_the_line_is_that_of_the_name_where_the_type_stands_above_it() -> None:
+    (found,) = definitions("static PyObject *\ngreen(void)\n{\n}\n", grammars.grammar("c")).definitions
+    assert (found.start, found.line, found.end) == (1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("typescript", "class A {\n  @Input() name: string;\n  save() {}\n}"),
+        ("csharp", "class A {\n  [Key] public int Id;\n  void Save() {}\n}"),
+        ("cpp", "template <class T> struct A {};\n/* kept */ int x;\nvoid save() {}"),
+    ],
+)
+def test_what_stands_before_something_else_on_the_line_above_is_not_a_definitions_own(language: str, text: str) -> None:
+    saved = definitions(text, grammars.grammar(language)).definitions[-1]
+    assert (saved.start, saved.line, saved.doc) == (3, 3, "")
+
+
 def test_every_language_of_the_table_has_a_sample() -> None:
     assert sorted(SAMPLES) == sorted(grammars.languages())
 
@@ -209,6 +251,7 @@ def test_a_signature_over_several_lines_is_one_line_without_comments() -> None:
 def test_names_are_split_into_words() -> None:
     assert words("HTTPServer.list_plugins") == "http server list plugins"
     assert words("parseURL2#3") == "parse url 2"
+    assert words("Shop.#open") == "shop open"
     assert words("Tools.[]") == "tools"
     assert words("[]") == "[]"
     assert words("読む_file") == "読む file"

@@ -21,7 +21,11 @@ DEEPEST = 32  # names in a path: what is nested deeper is told apart by numbers
 LONGEST_NAME = 200
 LONGEST_SIGNATURE = 500
 LONGEST_DOC = 4_000
-_GENERIC = re.compile(r"(?<=\w)\s*<.*>", re.DOTALL)
+_GENERIC = re.compile(r"(?<=\w)\s*<[^<>]*>")
+_OPERATOR = re.compile(r"\boperator\b(?:\s*\(\s*\)|[^(]*)")  # C++: `operator()`, `operator bool() const`
+_BORROWED = re.compile(r"^&\s*(?:'\w+\s+)?(?:mut\s+)?")
+_AROUND = ("[]", '""', "''", "``")  # JavaScript's `["a b"]() {}`; Ruby's `[]=` is a name
+_SUBSCRIPT = re.compile(r"\[[\"']([^\"']*)[\"']\]")
 _WORDS_BEFORE = re.compile(r"[\w \t]*")
 _COMMENT = re.compile(r"^\s*(?:/\*[*!]?|\*/|\*(?!/)|///?!?|//!|#+|--)[ \t]?|\s*\*/\s*$")
 _LOOSE = re.compile(r"(?<=[(\[]) | ?,? (?=[)\]])")
@@ -145,10 +149,12 @@ def _items(matches: Iterable[Match]) -> list[_Item]:
         kind = next((name for name in captured if name in FUNCTIONS or name in TYPES or name in OUTER), None)
         if kind is None:
             continue
-        name = next((captured[key][0] for key in ("name", "declarator") if key in captured), None)
+        name = captured["name"][0] if "name" in captured else None
+        if "declarator" in captured:
+            name = _declared(captured["declarator"][0])
         body = captured["body"][0] if "body" in captured else None
         found.append(_Item(captured[kind][0], kind, name, body, captured))
-    found.sort(key=lambda item: (item.start, -item.end, item.body is None))
+    found.sort(key=lambda item: (item.start, -item.end, item.body is None, "declarator" in item.given))
     seen: set[tuple[int, int, bool, bool]] = set()
     once = []
     for item in found:  # `f = function f() {}` is one function; so is what two patterns found
@@ -184,8 +190,6 @@ def _nested(items: Iterable[_Item], text: _Text) -> Iterator[_Item]:
 def _names(item: _Item, text: _Text) -> tuple[str, ...]:
     """What a definition is called, from the outside in; `default` where the language lets it have no name."""
     node, given = item.name, item.given
-    while node is not None and "declarator" in given and (inner := _inner(node)) is not None:
-        node = inner
     first = [given[key][0] for key in ("in", "trait_of") if key in given]
     others = [_split(_text(each, text.data), text.grammar) for each in first]
     names = _split(_text(node, text.data), text.grammar) if node is not None else []
@@ -196,22 +200,29 @@ def _names(item: _Item, text: _Text) -> tuple[str, ...]:
     return (*(each[-1] for each in others), *names)
 
 
-def _inner(node: Any) -> Any:
-    """What C's `*f(void)` and `(f)` are about; C++'s `&f()` has it inside without a field to say so."""
-    inner = node.child_by_field_name("declarator")
-    if inner is None and node.type in ("reference_declarator", "parenthesized_declarator"):
-        return node.named_children[-1]
-    return inner
+def _declared(node: Any) -> Any:
+    """The name in C's `*f(void)` and `(f)`; C++'s `&f()` has it inside without a field to say so."""
+    while node.type != "operator_cast":
+        inner = node.child_by_field_name("declarator")
+        if inner is None and node.type in ("reference_declarator", "parenthesized_declarator"):
+            inner = node.named_children[-1]
+        if inner is None:
+            break
+        node = inner
+    return node
 
 
 def _split(text: str, grammar: Grammar) -> list[str]:
     """A name as it is written → its parts. ":" is left for what stands before it in an id: the file."""
     text = " ".join(text[: 2 * LONGEST_NAME].split())
-    if "operator" not in text:
-        text = _GENERIC.sub("", text)
-    bare = text.strip("\"'`[]") or text
-    parts = [part for part in bare.replace("::", ".").split(".") if part and part not in grammar.placeholders]
-    return [part.replace(":", "_").strip()[:LONGEST_NAME] for part in parts]
+    operator = _OPERATOR.search(text)
+    before = text[: operator.start()] if operator else _SUBSCRIPT.sub(r".\1", _BORROWED.sub("", text))
+    while (bare := _GENERIC.sub("", before)) != before:  # from the inside out
+        before = bare
+    while len(bare) > 2 and bare[0] + bare[-1] in _AROUND:
+        bare = bare[1:-1]
+    parts = bare.replace("::", ".").split(".") + ([operator[0].strip()] if operator else [])
+    return [part.replace(":", "_").strip()[:LONGEST_NAME] for part in parts if part and part not in grammar.placeholders]
 
 
 def _text(node: Any, data: bytes) -> str:
@@ -221,15 +232,25 @@ def _text(node: Any, data: bytes) -> str:
 def _above(matches: Iterable[Match], data: bytes) -> _Above:
     """Comments and attributes that have their lines for themselves."""
     rows: dict[int, tuple[int, str | None]] = {}
+    shared = set()  # `@Input() name: string;` says nothing of the next line
     for captured in matches:
         for kind in ("comment", "attribute"):
             for node in captured.get(kind, ()):
                 first, last = node.start_point[0], node.end_point[0]
                 if node.end_point[1] == 0 and last > first:  # Rust's line comments hold their line's end
                     last -= 1
+                elif not _ends_line(node, data):
+                    shared.add(last)
                 if kind == "attribute" or not data[node.start_byte - node.start_point[1] : node.start_byte].strip():
                     rows.setdefault(last, (first, None if kind == "attribute" else _text(node, data)[:LONGEST_DOC]))
-    return _Above(rows)
+    return _Above({row: found for row, found in rows.items() if row not in shared})
+
+
+def _ends_line(node: Any, data: bytes) -> bool:
+    """Whether nothing but attributes and comments stands behind one."""
+    end = data.find(b"\n", node.end_byte)
+    behind = data[node.end_byte : end if end >= 0 else len(data)].strip()
+    return not behind or behind.startswith((b"@", b"#", b"[", b"/"))
 
 
 def _made(item: _Item, text: _Text, above: _Above) -> Definition:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1 << 16  # bytes; longer texts are read in such slices, because only then can parsing be ended
 PATIENCE = (10.0, 8.0)  # seconds, and for each MB: good code takes 0.15 a MB, 4 where it is one line, 25 where it is no code
+_EXPORTED = re.compile(  # `class WIDGETS_API Button : public Widget {`, which would be a function called Button, or nothing
+    rb"\b((?:class|struct|union)\s+)((?:[A-Z][A-Z0-9_]+(?:\([^()\n]*\))?\s+)+)"
+    rb"(?=[A-Za-z_][\w:]*\s*(?:<[^{};]{0,200}>\s*)?(?:final\s*)?[:{])"
+)
 _CPP = re.compile(r"^\s*(?:class|namespace|template|using|public:|private:|protected:)\b|\bstd::|\bconstexpr\b", re.MULTILINE)
 
 
@@ -61,6 +65,8 @@ class Grammar:
         """
         import tree_sitter
 
+        if self.macros:
+            source = _EXPORTED.sub(lambda found: found[1] + b" " * len(found[2]), source)
         tree = self._parser.parse(source) if len(source) <= AT_ONCE else self._patiently(source)
         matches: list[Match] = [captured for _, captured in tree_sitter.QueryCursor(self._query).matches(tree.root_node)]
         return Parsed(matches, _first_error(tree.root_node) if tree.root_node.has_error else None)

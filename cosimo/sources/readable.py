@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
 LONGEST = 1_500  # characters: most models of text read 256 tokens, 800 characters of code; some 512
 SPOKEN = {"cpp": "c++", "csharp": "c#"}
+NUMBER = re.compile(r"#\d+$")  # of a second definition of a name; `Shop.#open` is JavaScript's
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 
 
 def words(name: str) -> str:
     """A name as words: `HTTPServer.list_plugins` is `http server list plugins`."""
-    bare = name.partition("#")[0]
+    bare = NUMBER.sub("", name)
     return " ".join(word.lower() for word in _WORD.findall(bare)) or bare
 
 

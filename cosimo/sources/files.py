@@ -1,6 +1,6 @@
 """Files: a folder and glob patterns in, one Document a file out. Finding them is in `walk`, decoding in `text`.
 
-What is no plain text (PDF, HTML, Word, …) is read as `documents` says, pictures as `media` does.
+What is no plain text (PDF, HTML, Word, …) is read as `documents` says; pictures, sound and film as `media` does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import Error, UnreadableSource
 from .documents import extracts, is_document
-from .media import media_of, read_media
+from .media import inside, media_of, read_media
 from .patterns import Patterns
 from .source import Source, printable
 from .text import decode, known_encodings, unix_lines
@@ -21,7 +21,7 @@ from .walk import Found, Walk, why
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..core.types import Content, Document, Problem
+    from ..core.types import Content, Document, Modality, Problem
 
 
 class Files(Source):
@@ -42,7 +42,8 @@ class Files(Source):
     in `llm`: a size or a date of a file would make an untouched text look changed. Documents (PDF, HTML, Word, EPUB, notebooks,
     mail) are read for their text, and what they say of themselves is metadata; a mailbox gives one Document a message, with
     the id `file.mbox#message-id`. Pictures come where the model that embeds them reads pictures (`unread_by`): the bytes of the
-    file, and what they say of themselves as metadata. What the model does not read is left out, be it text.
+    file, and what they say of themselves as metadata. Sound and film come likewise, as `Recording`s: they stay where they are.
+    What the model does not read is left out, be it text.
 
     Raises
     ------
@@ -88,7 +89,7 @@ class Files(Source):
                     self.left_out[reason] += 1
                     continue
                 if kind != "text":
-                    yield from self._read_media(found)
+                    yield from self._read_media(found, why_not)
                     continue
             if not self._binary and is_document(found.path):
                 yield from self._read_document(found)
@@ -97,8 +98,8 @@ class Files(Source):
             if content is not None:
                 yield self._made(found.id, content)
 
-    def _read_media(self, found: Found) -> Iterator[Document]:
-        """A picture with its metadata; one that cannot be read is said."""
+    def _read_media(self, found: Found, why_not: Callable[[Modality], str | None]) -> Iterator[Document]:
+        """A picture, a sound or a film with its metadata; one that cannot be read is said."""
         try:
             content, metadata = read_media(Path(found.path))
         except Error as error:
@@ -106,7 +107,11 @@ class Files(Source):
         except OSError as error:
             self._report(found.id, why(error))
         else:
-            yield self._made(found.id, content, metadata)
+            reasons = [why_not(kind) for kind in inside(metadata)]  # a film may have nothing but sound, or none
+            if None in reasons:
+                yield self._made(found.id, content, metadata)
+            else:
+                self._report(found.id, f"there is nothing in it that the model reads: {reasons[0]}")
 
     def _require(self) -> None:
         try:

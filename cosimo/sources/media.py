@@ -10,19 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import pictures
 from ..core.errors import DataError
+from ..core.types import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ..core.types import Content, Modality
+    from ..core.types import Content, Metadata, Modality
 
 MEDIA: dict[str, Modality] = {  # ending of a name → what such files are
     **dict.fromkeys(
         (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"), "image"
     ),
+    **dict.fromkeys(
+        (
+            ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".m4b", ".aac", ".aif", ".aiff", ".au", ".caf", ".wma",
+            ".amr",
+        ),
+        "audio",
+    ),
+    **dict.fromkeys(
+        (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".m2ts"), "video"
+    ),
 }  # fmt: skip
-MODELS = {"image": "pictures are read by models such as st:clip-ViT-B-32 or openvino:FOLDER"}  # where no model here reads them
+MODELS: dict[str, str] = {  # where no model here reads them
+    "image": "pictures are read by models such as st:clip-ViT-B-32 or openvino:FOLDER",
+    "audio": "sound is read by models such as clap:laion/clap-htsat-unfused or openvino:FOLDER",
+    "video": "film is read by models of pictures or sound, such as st:clip-ViT-B-32 or clap:laion/clap-htsat-unfused",
+}
 LARGEST = 256_000_000  # bytes of a picture's file, all of which are in memory
 
 
@@ -31,7 +46,14 @@ def media_of(name: str) -> Modality | None:
     return MEDIA.get(PurePath(name).suffix.lower())
 
 
-def read_media(path: Path) -> tuple[Content, dict[str, Any]]:
+def inside(metadata: Metadata) -> list[Modality]:
+    """The kinds of content that a model may read of a file with this metadata: of a film its pictures, its sound, or both."""
+    if metadata["media"] != "video":
+        return [metadata["media"]]
+    return [kind for kind, told in (("image", "width"), ("audio", "rate")) if told in metadata]  # type: ignore[misc]
+
+
+def read_media(path: Path) -> tuple[Content | Recording, dict[str, Any]]:
     """The content of a file of which `media_of` tells the kind, and its metadata: `media`, `file`, and what is known.
 
     Raises
@@ -61,4 +83,16 @@ def _picture(path: Path) -> tuple[Content, dict[str, Any]]:
     }
 
 
-_READERS: dict[Modality, Callable[[Path], tuple[Content, dict[str, Any]]]] = {"image": _picture}
+def _recording(path: Path) -> tuple[Recording, dict[str, Any]]:
+    """A sound or a film, which stays where it is; what its ending says may be wrong: a film may have sound alone."""
+    from .recordings import described
+
+    told = described(Recording(str(path)))
+    return Recording(str(path.absolute()), told["media"]), told
+
+
+_READERS: dict[Modality, Callable[[Path], tuple[Content | Recording, dict[str, Any]]]] = {
+    "image": _picture,
+    "audio": _recording,
+    "video": _recording,
+}

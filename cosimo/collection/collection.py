@@ -58,20 +58,28 @@ class Collection(Judging):
         Raises
         ------
         DataError : an id or content that cannot be stored
+        NotFound : a document's `named` holds a name that `Collection.named` has not made
         ModelMismatch : the model here is not the one that made the collection
         CollectionError : the collection's long texts are not treated as `passages` says
         """
         from ..core.progress import reporting
         from ..verbs import ingest
 
-        source = source_of(documents, source, sync=sync)
+        source, spaces = source_of(documents, source, sync=sync), self._spaces()
         self._tell(documents)
-        with self._created(passages), self._writing() as written, reporting(documents, progress, "texts") as report:
+        with (
+            self._created(passages),
+            self._writing() as written,
+            self._writing_to(spaces) as named,
+            reporting(documents, progress, "texts") as report,
+        ):
             added = ingest.add(
                 self._store, lambda: self._embedder_for_writing(passages), self.name, documents,
                 keep_content=store, batch_size=batch_size, source=source, sync=sync, progress=report,
+                named={name: space._to_write() for name, space in spaces.items()},
             )  # fmt: skip
             written.append(added.added + added.updated + added.removed)
+            named.append(added.named + added.removed)
         return added
 
     def plan(self, documents: Iterable[Document]) -> Plan:
@@ -92,7 +100,8 @@ class Collection(Judging):
     ) -> Migrated:
         """Give the collection another model: all its texts are embedded anew, the old vectors serve until all are there.
 
-        An interrupted run goes on where it stopped. Ids, texts, metadata, times and the order of rows stay as they are.
+        An interrupted run goes on where it stopped. Ids, texts, metadata, times and the order of rows stay as they are. To an
+        alignment (`align:NAME`) from the collection's own model nothing is embedded: the stored vectors are mapped at once.
 
         Parameters
         ----------
@@ -112,11 +121,15 @@ class Collection(Judging):
         self._must_exist()
         embedder = self._db.embedder(model, self._precision)
         tell(documents, model, lambda: embedder)
+        map = self._db._map_of(model, self.name)
         with self._writing() as written, reporting(range(len(self)), progress, "texts") as report:
-            migrated = migrate.migrate(
-                self._migrating_store, embedder, self.name, documents,
-                restart=restart, batch_size=batch_size, progress=report,
-            )  # fmt: skip
+            if map is not None:
+                migrated = migrate.remap(self._migrating_store, embedder.spec, self.name, map.of, restart=restart)
+            else:
+                migrated = migrate.migrate(
+                    self._migrating_store, embedder, self.name, documents,
+                    restart=restart, batch_size=batch_size, progress=report,
+                )  # fmt: skip
             self._take_over(model, embedder)
             written.append(migrated.rows)
         return migrated
@@ -133,6 +146,8 @@ class Collection(Judging):
 
         self._must_exist()
         embedder = self._db.embedder(model, self._precision)
+        if self._db._map_of(model, self.name) is not None:
+            return migrate.MigrationPlan(len(self))
         tell(documents, model, lambda: embedder)
         return migrate.plan(self._migrating_store, embedder, self.name, documents)
 
@@ -209,11 +224,13 @@ class Collection(Judging):
         return exchange.export_rows(self.rows(prefix=prefix), target, format)
 
     def delete(self, ids: str | Iterable[str]) -> int:
-        """Delete items; how many of them were there comes back."""
-        if not self._stored():
+        """Delete items, with what is named of them; how many of them were there comes back."""
+        every, spaces = [ids] if isinstance(ids, str) else list(ids), self._spaces()
+        if not self._stored() or not every:
             return 0
-        with self._writing() as written:
-            written.append(self._store.delete(self.name, [ids] if isinstance(ids, str) else list(ids)))
+        with self._writing() as written, self._writing_to(spaces) as named, self._store.atomic():
+            written.append(self._store.delete(self.name, every))
+            named.append(sum(self._store.delete(space.name, every) for space in spaces.values()))
         return written[0]
 
     # -- rows out

@@ -134,6 +134,12 @@ def _path(source: str | Path | BinaryIO) -> Path:
     return Path(source).expanduser()
 
 
+def _place(info: CollectionInfo) -> tuple[str, str]:
+    """By which collections are listed."""
+    whose, _, name = info.name.rpartition("/") if info.settings.named else (info.name, "", "")
+    return whose, name
+
+
 def _own_file(create: bool) -> Path:
     path = config.database_path()
     if create:
@@ -187,19 +193,24 @@ class Database:
         return Collection(self, name, model, dim, precision)
 
     def collections(self) -> list[CollectionInfo]:
-        """All collections, by name."""
-        return self.store.collections()
+        """All collections, by name; named vectors stand below the collection that they are of."""
+        return sorted(self.store.collections(), key=_place)
 
     def drop(self, name: str) -> int:
-        """Delete a collection with all its rows; their number comes back.
+        """Delete a collection with all its rows and named vectors; the number of its rows comes back.
 
         Raises
         ------
         NotFound : no such collection
         """
-        gone = self.store.drop(name)
-        for whole in (False, True):
-            self.indexing(name, whole=whole).remove()
+        with self.store.atomic():
+            named = self.store.named(name)
+            gone = self.store.drop(name)
+            for each in named:
+                self.store.drop(each)
+        for each in (name, *named):
+            for whole in (False, True):
+                self.indexing(each, whole=whole).remove()
         return gone
 
     def search(
@@ -222,7 +233,7 @@ class Database:
 
         Parameters
         ----------
-        collections : names; None searches all
+        collections : names; None searches all, but for named vectors, which are of items that are searched already
         query, mode, where, prefix, min_score, diversity, group : as for `Collection.search`
 
         Raises
@@ -232,7 +243,8 @@ class Database:
         """
         from .searching import Request, search
 
-        names = [info.name for info in self.collections()] if collections is None else list(dict.fromkeys(collections))
+        everyone = [info.name for info in self.collections() if not info.settings.named]
+        names = everyone if collections is None else list(dict.fromkeys(collections))
         if not names:
             raise NotFound(f"{self.name} has no collection to search")
         request = Request(query, k, mode, where, prefix, min_score, diversity=diversity, group=group)

@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import DataError
 from .arguments import filter_of, refuse_mode, several
-from .indexed import Indexed
+from .mixing import Mixture, search_mixed
+from .named import Named
 from .searching import Request, again, answer, search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike
 
     from ..core.filters import Filter
     from ..core.types import Content, Hit, Mode, Reranker, Similarity, Vector
+    from ..verbs.mixed import Fusion
     from ..verbs.search import Query
     from ..verbs.similarities import Related
     from ..verbs.similarity_table import Exported
     from .arguments import Where
 
 
-class Questions(Indexed):
+class Questions(Named):
     """The part of `Collection` that answers."""
 
     def search(
@@ -75,6 +77,39 @@ class Questions(Indexed):
             diversity, group, fts_syntax, rerank,
         )  # fmt: skip
         return search([self], request)
+
+    def search_mixed(
+        self,
+        query: Content | ArrayLike | None = None,
+        k: int = 10,
+        *,
+        named: Mapping[str, Content | ArrayLike] | None = None,
+        weights: Mapping[str, float] | None = None,
+        fusion: Fusion = "weighted",
+        where: Where = None,
+        prefix: str = "",
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """The k best items by several of their vectors at once, best first; `hit.why.named` holds what each of them says.
+
+        Parameters
+        ----------
+        query : a text, a picture or (dim,) numbers, for every space that `named` has nothing else for
+        named : name → what its vectors are asked; "" is the collection's own
+        weights : name → how much it counts; those that are not here are not asked. Left out: all are, and count the same
+            (without a query: all of `named`)
+        fusion : weighted, the weighted mean of cosines, exactly, in which an item counts 0 where it has no vector; rrf, by
+            ranks; relative, by where a cosine lies between the worst and the best. These two are of 100 candidates a space
+        where, prefix : a filter on this collection's metadata, the beginning of ids
+        min_score : leave out hits below it
+
+        Raises
+        ------
+        NotFound : no such collection, or no named vectors of a name
+        DataError : weights that are no numbers above 0, a query that a model cannot read, a space without vectors
+        ModelMismatch : vectors from elsewhere asked with something else than a vector
+        """
+        return search_mixed(self, Mixture(query, k, named, weights, fusion, where, prefix, min_score))
 
     def answer(self, query: Query, vector: Vector | None = None) -> list[Hit]:
         """`search` where everything is decided already: the vector is there, the mode can be had, the full text is made."""

@@ -154,10 +154,18 @@ def _by_one(sources: Sequence[Source], query: Query, k: int, allowed: Sequence[N
 
 
 def _by_meaning(sources: Sequence[Source], k: int, allowed: Numbers | None, place: int) -> list[_Found]:
-    """The k documents with the best passages: more of them are asked for until they are of k documents."""
     vector, index = sources[place].vector, sources[place].index
     if vector is None or index is None:
         return []
+    best = nearest(index, vector, k, allowed)
+    return [_Found(place, number, parts[0][1], parts[0][1], None, tuple(parts)) for number, parts in best.items()]
+
+
+def nearest(index: Index, vector: Vector, k: int, allowed: Numbers | None = None) -> dict[int, list[tuple[int, float]]]:
+    """The k documents with the best passages, best first: number → its units that were found, with their scores.
+
+    More passages are asked for until they are of k documents. Fewer come only where there are no more.
+    """
     asked = k
     while True:
         units, scores = index.search(vector[None], asked, allowed=allowed)
@@ -165,8 +173,7 @@ def _by_meaning(sources: Sequence[Source], k: int, allowed: Numbers | None, plac
         for unit, score in zip(units[0].tolist(), scores[0].tolist(), strict=True):
             found.setdefault(unit >> SHIFT, []).append((unit, score))
         if len(found) >= k or len(units[0]) < asked:
-            best = list(found.items())[:k]
-            return [_Found(place, number, parts[0][1], parts[0][1], None, tuple(parts)) for number, parts in best]
+            return dict(list(found.items())[:k])
         asked *= WIDER
 
 

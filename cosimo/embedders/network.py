@@ -66,6 +66,7 @@ class Network:
             raise ConfigError(f"{path} is no model that OpenVINO reads: {said}") from error
         self.inputs = [_input(index, each) for index, each in enumerate(model.inputs)]
         self._model = openvino().Model([_output(table, path, model, output)], model.get_parameters(), path.stem)
+        self.unbatched = False  # whether the input takes one content: the rows that come out are then its parts
         self.channels_last = False  # whether a picture's channels come last, as in TFLite; a tower that knows says so
         self.output_name = str(output if output is not None else "")
 
@@ -161,6 +162,8 @@ class Network:
 
     def _vectors(self, found: NDArray[Any], mask: NDArray[Any] | None) -> Vectors:
         """(batch, dim), whatever shape the output has; copied, since the request goes on to another batch."""
+        if self.unbatched:
+            found = found.reshape(-1, found.shape[-1]).mean(axis=0, keepdims=True, dtype=np.float32)
         if found.ndim == 4:
             found = found.mean(axis=(1, 2) if self.channels_last else (2, 3), dtype=np.float32)
         elif found.ndim == 3 and self._pool == "mean" and mask is not None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TOWERS = {  # table of the TOML → class
     "image": "cosimo.embedders.picture_tower:PictureTower",
     "text": "cosimo.embedders.text_tower:TextTower",
+    "audio": "cosimo.embedders.sound_tower:SoundTower",
 }
 PRECISIONS = ("auto", "float32", "bf16")
 KEPT_OUT = ("name", "logit_scale")  # of the revision: they change no vector

@@ -66,7 +66,7 @@ class Table:
         if not isinstance(found, str):
             raise self.wrong(key, f"is a text, not {found!r}")
         if among and found not in among:
-            raise self.wrong(key, f"is one of {', '.join(among)}, not {found!r}")
+            raise self.wrong(key, f"is one of {', '.join(filter(None, among))}, not {found!r}")
         return found
 
     def flag(self, key: str, default: bool) -> bool:
@@ -83,11 +83,12 @@ class Table:
             raise self.wrong(key, f"is a whole number from {least}, not {found!r}")
         return found
 
-    def number(self, key: str, default: float | None = None) -> float | None:
-        """A number above 0."""
+    def number(self, key: str, default: float | None = None, *, zero: bool = False) -> float | None:
+        """A number above 0, or 0 where that makes sense."""
         found = self._taken(key, default)
-        if found is not None and (isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < 1e9):
-            raise self.wrong(key, f"is a number above 0, not {found!r}")
+        right = not isinstance(found, bool) and isinstance(found, int | float) and (0 < found < 1e9 or (zero and found == 0))
+        if found is not None and not right:
+            raise self.wrong(key, f"is a number {'from' if zero else 'above'} 0, not {found!r}")
         return None if found is None else float(found)
 
     def numbers(self, key: str, count: int, default: Sequence[float]) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..core import config, registry
 from ..core.errors import DataError
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..core.filters import Filter
+    from ..core.types import Content
 
 
 class AsStored:
@@ -45,6 +46,11 @@ def several(given: str | Sequence[str]) -> tuple[str, ...]:
         raise DataError(f"a text or a list of texts is wanted, not {given!r}") from error
 
 
+def several_contents(given: Content | Sequence[Content]) -> tuple[Content, ...]:
+    """A text or the bytes of a picture, or several of them, as several."""
+    return (given,) if isinstance(given, bytes) else several(cast("str | Sequence[str]", given))
+
+
 def labelled(given: Iterable[tuple[str, object]]) -> tuple[tuple[str, str | None], ...]:
     """Texts and their labels, labels as text: a zip of two lists is as good as a list of pairs, and 0 as good as "0".
 
@@ -71,11 +77,13 @@ def refuse_mode(query: object, mode: object) -> None:
     """Raise `DataError` for a text that is empty, and for a mode that is none or needs words where the query is a vector."""
     if mode not in (None, "vector", "text", "hybrid"):
         raise DataError(f"no mode is called {mode!r}; known: vector, text, hybrid")
+    if isinstance(query, str | bytes) and not query.strip():
+        raise DataError("nothing to search for: the text is empty; write what to look for")
     if isinstance(query, str):
-        if not query.strip():
-            raise DataError("nothing to search for: the text is empty; write what to look for")
-    elif mode in ("text", "hybrid"):
-        raise DataError(f"mode {mode} searches for words, and a vector has none; leave the mode out")
+        return
+    if mode in ("text", "hybrid"):
+        has_none = "a picture" if isinstance(query, bytes) else "a vector"
+        raise DataError(f"mode {mode} searches for words, and {has_none} has none; leave the mode out")
 
 
 def source_of(documents: object, source: str | None, *, sync: bool) -> str | None:

@@ -254,6 +254,17 @@ class Collection(Judging):
         """
         return self._row(id).vector
 
+    def thumbnail(self, id: str) -> bytes:
+        """A small copy of one picture, WebP of at most 256 pixels; made anew from its bytes or its file where none is kept.
+
+        Raises
+        ------
+        NotFound : no such item, or it is no picture, or one that is neither stored nor where it was
+        """
+        from .thumbnails import thumbnail_of
+
+        return thumbnail_of(self._store, self._row(id))
+
     def rows(self, *, prefix: str = "") -> Iterator[Row]:
         """All rows in the order they came, streamed."""
         self._must_exist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.errors import DataError
-from .arguments import filter_of, refuse_mode, several
+from .arguments import filter_of, refuse_mode, several, several_contents
 from .mixing import Mixture, search_mixed
 from .named import Named
 from .searching import Request, again, answer, search
@@ -37,8 +37,8 @@ class Questions(Named):
         where: Where = None,
         prefix: str = "",
         min_score: float | None = None,
-        plus: str | Sequence[str] = (),
-        minus: str | Sequence[str] = (),
+        plus: Content | Sequence[Content] = (),
+        minus: Content | Sequence[Content] = (),
         like: str | Sequence[str] = (),
         unlike: str | Sequence[str] = (),
         diversity: float | None = None,
@@ -50,14 +50,16 @@ class Questions(Named):
 
         Parameters
         ----------
-        query : a text, which the collection's model embeds as a query, or (dim,) numbers; may be left out where there are
-            examples
+        query : a text, which the collection's model embeds as a query, the bytes of a picture where it reads pictures, or
+            (dim,) numbers; may be left out where there are examples
         mode : vector (meaning), text (words, BM25) or hybrid (both). Left out: hybrid for a text where texts are stored,
-            else vector, as hybrid is too where no texts are stored
+            else vector, as hybrid is too where no texts are stored. A model that reads more than text gets vector: a picture
+            has no words, and hybrid would bury it
         where : a filter on metadata, as text, mapping or `F("year") >= 2020`
         prefix : only ids that begin with this
         min_score : leave out hits below it
-        plus, minus : a text or several, whose vectors are added to the query's, or taken from it: germany + paris - france
+        plus, minus : a text or the bytes of a picture, or several, whose vectors are added to the query's, or taken from it:
+            germany + paris - france
         like, unlike : id of an item or several, examples of what is looked for, and of what is not; they are no hits themselves
         diversity : 0 to 1, how much a hit that is like a better one loses (maximal marginal relevance)
         group : cosine similarity from which documents count as one hit, whose `duplicates` names the others; 0.95 is a start
@@ -73,7 +75,7 @@ class Questions(Named):
         BadVector : plus and minus cancel each other out
         """
         request = Request(
-            query, k, mode, where, prefix, min_score, several(plus), several(minus), several(like), several(unlike),
+            query, k, mode, where, prefix, min_score, several_contents(plus), several_contents(minus), several(like), several(unlike),
             diversity, group, fts_syntax, rerank,
         )  # fmt: skip
         return search([self], request)
@@ -217,7 +219,7 @@ class Questions(Named):
         if not isinstance(query, str):
             return "vector"
         if asked == "vector" or (self.has_text() and (asked == "text" or self.model is not None)):
-            return asked or "hybrid"
+            return asked or ("hybrid" if self.embedder.spec.modalities == ("text",) else "vector")
         if asked == "text":
             raise DataError(f"'{self.name}' stores no texts to search for words; add them with store=True (--store)")
         return "text" if self.has_text() and self.model is None else "vector"

@@ -36,8 +36,8 @@ class Request:
     where: Where = None
     prefix: str = ""
     min_score: float | None = None
-    plus: Sequence[str] = ()
-    minus: Sequence[str] = ()
+    plus: Sequence[Content] = ()
+    minus: Sequence[Content] = ()
     like: Sequence[str] = ()
     unlike: Sequence[str] = ()
     diversity: float | None = None
@@ -142,20 +142,23 @@ def _refuse(collections: Sequence[Questions], request: Request) -> None:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value != value):
             raise DataError(f"{name} must be a number, not {value!r}")
     for name in ("plus", "minus", "like", "unlike"):
-        if not all(isinstance(text, str) for text in getattr(request, name)):
-            raise DataError(f"{name} takes texts; these are {getattr(request, name)!r}"[:200])
+        of, what = (str | bytes, "texts and the bytes of pictures") if name in ("plus", "minus") else (str, "ids")
+        if not all(isinstance(each, of) for each in getattr(request, name)):
+            raise DataError(f"{name} takes {what}; these are {getattr(request, name)!r}"[:200])
     if request.query is None and not (request.plus or request.like):
         raise DataError("nothing to search for: give a text, a vector, or examples")
     if request.combined and request.mode in ("text", "hybrid"):
-        raise DataError(f"mode {request.mode} searches for words, and a sum of texts or examples has none; leave the mode out")
+        raise DataError(
+            f"mode {request.mode} searches for words, and a sum of contents or examples has none; leave the mode out"
+        )
     if request.fts_syntax and (not isinstance(request.query, str) or request.combined or request.mode in ("vector", "hybrid")):
         raise DataError("an expression of FTS5 is searched for in mode text alone; leave out the other mode, or --fts-syntax")
     if (request.like or request.unlike) and len(collections) > 1:
         raise DataError("examples are items of one collection; search one at a time")
     if request.query is not None:
         refuse_mode(request.query, request.mode)
-    for text in (*request.plus, *request.minus):
-        refuse_mode(text, None)
+    for content in (*request.plus, *request.minus):
+        refuse_mode(content, None)
 
 
 def _mode(collections: Sequence[Questions], request: Request) -> Mode:

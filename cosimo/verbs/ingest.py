@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from ..core import compatibility
-from ..core.content import content_hash, is_recorded
+from ..core import compatibility, kinds
+from ..core.content import content_hash, is_recorded, modality_of
 from ..core.errors import DataError
 from ..core.types import Cut, Document, Recording, Row, Settings
 from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, blank, checked_id
 from .embedding import Embeddings, embed_texts, embeddings_held, looked_at_from, passages_of
 from .named import Space, parts_of, pruned
+from .pictured import pictures_of
 from .recorded import kept, with_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from ..core.results import PicturingStore
     from ..core.store import Store
     from ..core.types import Content, Embedder, Known, Metadata, Vectors
 
@@ -89,7 +91,7 @@ def add(
     seen: dict[Space, set[str]] = {own: set()}  # who writes where → ids that have something there
     for batch in batches(documents, pace):
         before, parts = done, parts_of(store, own, named, batch)
-        done = _commit(store, parts, keep_content, source, done)
+        done = _commit(store, parts, keep_content, source, done, getattr(documents, "spoilt", _refuse_spoilt))
         for space, part in parts:
             seen.setdefault(space, set()).update(d.id for d in part if sync and not blank(d.content))
         done = replace(done, seconds=time.monotonic() - started)
@@ -199,17 +201,26 @@ class _Made:
     work: _Work
     made: Embeddings
     rows: list[Row]
+    thumbnails: dict[bytes, bytes]
 
 
-def _made(store: Store, space: Space, batch: list[Document], keep_content: bool) -> _Made:
+def _made(store: Store, space: Space, batch: list[Document], keep_content: bool, spoilt: Callable[[str, str], None]) -> _Made:
     before = store.settings(space.collection)
     known = store.known(space.collection, [document.id for document in batch])
     work = _sorted(batch, known)
-    _refuse_bytes(space.embedder, work.todo)
+    embedder = _reading(space.embedder, work.todo)
+    if any(not isinstance(document.content, str) for document in work.todo):
+        embedder()  # what it does not read is told before anything is decoded
+    pictured = pictures_of(work.contents)
+    if pictured.damaged:
+        reasons = {id: pictured.damaged[hash] for id, hash in work.hashes.items() if hash in pictured.damaged}
+        for id, reason in reasons.items():
+            spoilt(id, reason)
+        work = _sorted([document for document in batch if document.id not in reasons], known)
     work = _with_facts(work, known, keep_content)
-    made = _embedded(store, space.embedder, space.collection, work.contents)
+    made = _embedded(store, embedder, space.collection, work.contents)
     rows = [_row(document, work.hashes[document.id], made, keep_content) for document in work.todo]
-    return _Made(space, before, known, work, made, rows)
+    return _Made(space, before, known, work, made, rows, pictured.thumbnails)
 
 
 def _with_facts(work: _Work, known: dict[str, Known], keep_content: bool) -> _Work:
@@ -234,13 +245,20 @@ def _write(store: Store, part: _Made, keep_content: bool, source: str | None) ->
     store.touch(space.collection, work.same, store=keep_content, source=source)
     if work.todo:
         store.put(space.collection, part.rows, source=source)
+    if part.thumbnails and hasattr(store, "put_thumbnails"):
+        cast("PicturingStore", store).put_thumbnails(part.thumbnails)
 
 
 def _commit(
-    store: Store, parts: list[tuple[Space, list[Document]]], keep_content: bool, source: str | None, done: Added
+    store: Store,
+    parts: list[tuple[Space, list[Document]]],
+    keep_content: bool,
+    source: str | None,
+    done: Added,
+    spoilt: Callable[[str, str], None],
 ) -> Added:
     """Bring one batch into the file, in one transaction, and count it: the documents first, then what is named of them."""
-    all_made = [_made(store, space, batch, keep_content) for space, batch in parts]
+    all_made = [_made(store, space, batch, keep_content, spoilt) for space, batch in parts]
     with store.atomic() if any(part.work.todo for part in all_made) else nullcontext():
         for part in all_made:
             _write(store, part, keep_content, source)
@@ -322,8 +340,19 @@ def _some(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def _refuse_bytes(embedder: Callable[[], Embedder], documents: list[Document]) -> None:
-    """Name the document that a model of texts cannot read: the model itself knows no ids."""
-    first = next((document.id for document in documents if isinstance(document.content, bytes)), None)
-    if first is not None and (spec := embedder().spec).modalities == ("text",):
-        raise DataError(f"the content of '{first}' is binary, and {spec.name} reads text; leave it out or decode it first")
+def _reading(embedder: Callable[[], Embedder], documents: list[Document]) -> Callable[[], Embedder]:
+    """The embedder, which names the first document that its model does not read: the model itself knows no ids."""
+
+    def reading() -> Embedder:
+        spec = (found := embedder()).spec
+        for document in documents:
+            if not kinds.is_read(kind := modality_of(_content(document)), spec.modalities):
+                said = kinds.unread(kind, spec.name, spec.modalities)
+                raise DataError(f"the content of '{document.id}' is {said}; leave it out, or choose a model that reads it")
+        return found
+
+    return reading
+
+
+def _refuse_spoilt(id: str, reason: str) -> None:
+    raise DataError(f"'{id}' cannot be read: {reason}")

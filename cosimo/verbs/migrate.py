@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..core import kinds
 from ..core.compatibility import made_by
-from ..core.content import content_hash
+from ..core.content import content_hash, modality_of
 from ..core.errors import CollectionError, DataError, Error, StoreError
 from ..core.migrations import Ready
 from ..core.types import Document
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
 
     from ..core.migrations import MigratingStore, Swapped
-    from ..core.types import Embedder, ModelSpec, Settings
+    from ..core.types import Embedder, Modality, ModelSpec, Settings
 
 PAGE = 500  # texts looked up at a time
 SAMPLE = 64  # texts that a free model embeds so that the time can be told
@@ -79,18 +80,19 @@ def survey(store: MigratingStore, spec: ModelSpec, collection: str, documents: I
     ------
     DataError : rows without a text, or with one that the model cannot read; how many they are
     """
-    rows, nameless, needing, binary = 0, 0, set(), []
+    rows, nameless, needing = 0, 0, set()
+    unread: dict[Modality | None, list[str | None]] = {}
     for row in store.held(collection):
         rows += 1
         if row.content is None and row.id is not None:
             needing.add(row.id)
         nameless += row.content is None and row.id is None
-        if isinstance(row.content, bytes):
-            binary.append(row.id)
-    if binary and spec.modalities == ("text",):
+        if row.content is not None and not kinds.is_read(kind := modality_of(row.content), spec.modalities):
+            unread.setdefault(kind, []).append(row.id)
+    for kind, ids in unread.items():
+        said = kinds.unread(kind, spec.name, spec.modalities)
         raise DataError(
-            f"{_rows(len(binary))} of '{collection}', such as '{binary[0]}', are binary, and {spec.name} reads text; choose"
-            " another model"
+            f"{_rows(len(ids))} of '{collection}', such as '{ids[0]}', cannot be embedded: it is {said}; choose another model"
         )
     given = {document.id: hash for hash, document in _given(documents, needing)} if needing else {}
     missing = sorted(needing - given.keys())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import subprocess
@@ -404,8 +405,11 @@ def test_clip_reads_texts_and_images(home: Path, tmp_path: Path) -> None:
     assert np.array_equal(got.vectors[0], got.vectors[3])
     assert not np.allclose(got.vectors[0], got.vectors[2])
     assert np.allclose(embedder.embed([blue]).vectors[0], got.vectors[2], atol=1e-5)
-    with pytest.raises(DataError, match="not an image"):
+    assert embedder.spec.logit_scale == pytest.approx(math.exp(2.6592), rel=1e-3)
+    with pytest.raises(DataError, match="reads text and image, and content 0 is bytes"):
         embedder.embed([b"no image at all"])
+    with pytest.raises(DataError, match="content 1: the picture is damaged"):
+        embedder.embed([red, red[:60]])
 
 
 def picture(color: tuple[int, int, int]) -> bytes:

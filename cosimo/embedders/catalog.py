@@ -42,7 +42,7 @@ class Entry:
     dims: tuple[int, ...] = ()  # lengths that its vectors may be cut to, since it was trained so
     shortens: bool = False  # to any length
     modalities: tuple[str, ...] = ("text",)
-    logit_scale: float | None = None  # of a model of texts and pictures
+    pictures: str = ""  # of a model of texts: the model of pictures whose space it was trained for
     superseded_by: str = ""
     normalized: bool = True
     prompts: Mapping[str, str] = field(default_factory=dict)

@@ -49,6 +49,8 @@ class LocalEmbedder:
     def __init__(self, name: str, *, precision: str | None = None, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise ConfigError(f"threads must be 1 or more, not {threads}")
+        if (known := catalog.entry(name)) is not None and known.pictures:  # its texts alone are half of it
+            raise recipe.Elsewhere(f"{known.name} reads pictures too, through {known.pictures}; {recipe.ELSEWHERE}")
         self._folder = weights.located(name)
         self._recipe = recipe.read(self._folder)
         self._precision = precision or config.precision()

@@ -61,7 +61,7 @@ class OpenVINOEmbedder:
         top = Table(self._path, "", self._values)
         self._known = catalog.entry(called) if (called := top.text("name")) else None
         self._normalize = top.flag("normalize", True)
-        self._scale = top.number("logit_scale", self._known.logit_scale if self._known else None)
+        self._scale = top.number("logit_scale")
         self._towers = self._built(top, default, how, threads)
 
     @cached_property

@@ -1,12 +1,11 @@
 """sentence-transformers: any model of the hub, on a GPU where there is one: `st:Qwen/Qwen3-Embedding-0.6B`, `st:clip-ViT-B-32`.
 
-For what our own runtime does not run: other architectures, images. What a model is (name, revision, prompts, pooling) is said
+For what our own runtime does not run: other architectures, pictures. What a model is (name, revision, prompts, pooling) is said
 as `local.py` says it, so a collection may change from one runtime to the other.
 """
 
 from __future__ import annotations
 
-import io
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import config
 from ..core.errors import ConfigError, DataError, ModelNotFound
+from ..core.pictures import decoded
 from ..core.registry import canonical, load
 from ..core.types import Embedded, ModelSpec
 from . import catalog, recipe, weights
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ..core.types import Content, Role, Vectors
 
 PRECISIONS = {"float32": "float32", "bf16": "bfloat16", "float16": "float16"}  # ours → torch's
-BATCH = 32  # texts, as sentence-transformers has it
+BATCH = 32  # texts, as sentence-transformers has it; or pictures, which are decoded for one batch at a time
+FINE = 1024  # a JPEG whose sides are twice this and more is decoded smaller: no model looks at half as many pixels
 
 
 class SentenceTransformersEmbedder:
@@ -54,20 +55,20 @@ class SentenceTransformersEmbedder:
         if precision not in (None, "auto", *PRECISIONS):
             raise ConfigError(f"sentence-transformers does not compute in {precision}; choose one of {', '.join(PRECISIONS)}")
         chosen = precision or config.precision()  # int8, which the environment may ask for, is our own runtime's
-        options = {key: value for key, value in table("st", name).items() if key in ("trust_remote_code", "device")}
-        load_model = load("sentence_transformers:SentenceTransformer")
         named = Path(name).expanduser()
-        self._given = str(named.resolve()) if named.is_dir() else _kept(name)
-        with _loading(name):
-            model = load_model(self._given, local_files_only=config.offline(), **options)
-        self._model = model.to(load(f"torch:{PRECISIONS[chosen]}")) if chosen in PRECISIONS else model
+        self._given = str(named.resolve()) if named.is_dir() else kept(name)
+        self._chosen = PRECISIONS.get(chosen)
+        self._model = _loaded(name, self._given, self._chosen)
         self._name = self._given if named.is_dir() else canonical(name)
-        self.modalities = ("text", "image") if "image" in _modalities(model) else ("text",)
+        known = catalog.entry(self._name)
+        self._partner = known.pictures if known else ""
+        found = ("text", "image") if self._partner else _modalities(self._model)
+        self.modalities = tuple(each for each in ("text", "image") if each in found) or ("text",)
 
     @cached_property
     def spec(self) -> ModelSpec:
         """What the model is. Its revision is the SHA-256 of its weights, as our own runtime has it."""
-        folder = _folder(self._given)
+        folder = folder_of(self._given)
         revision = weights.revision(folder)
         known = catalog.of_model(self._name, revision)
         prompts = recipe.prompts(folder) or (dict(known.prompts) if known else {})
@@ -82,10 +83,11 @@ class SentenceTransformersEmbedder:
             modalities=self.modalities,
             languages=known.languages if known else (),
             price=0.0,
+            logit_scale=_scale(self._model),
         )
 
     def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded:
-        """Vectors (n, dim) float32 in the order asked; text as `str`, images as the bytes of a file (PNG, JPEG, …).
+        """Vectors (n, dim) float32 in the order asked; text as `str`, pictures as the bytes of a file (PNG, JPEG, …).
 
         Raises
         ------
@@ -102,8 +104,10 @@ class SentenceTransformersEmbedder:
         plain = [str(order[place]).removeprefix(prompt) for place in texts]
         if texts:
             vectors[texts] = self._encoded(plain, role, prompt)
-        if images:
-            vectors[images] = self._encoded([_image(order[place], place) for place in images], role, "")
+        for start in range(0, len(images), BATCH):
+            some = images[start : start + BATCH]
+            seen = [_picture(order[place], given) for place in some]
+            vectors[some] = self._encoded(seen, role, "", self._pictures)
         sizes = dict(zip(texts, self.count_tokens([prompt + text for text in plain]), strict=True))
         window = self._window or max(sizes.values(), default=0)
         place = {content: number for number, content in enumerate(order)}
@@ -121,17 +125,24 @@ class SentenceTransformersEmbedder:
     def close(self) -> None:
         """The model goes with the object."""
 
-    def _encoded(self, inputs: Sequence[Any], role: Role, prompt: str) -> Vectors:
-        encode = getattr(self._model, f"encode_{role}", self._model.encode)
+    def _encoded(self, inputs: Sequence[Any], role: Role, prompt: str, model: Any = None) -> Vectors:
+        model = model or self._model
+        encode = getattr(model, f"encode_{role}", model.encode)
         with translated(self._name):
             found = encode(list(inputs), prompt=prompt, batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True)
             vectors: Vectors = found.float().cpu().numpy()
         return vectors
 
     @cached_property
+    def _pictures(self) -> Any:
+        """What reads pictures: the model itself, or another one of whose space its texts are; loaded when it is needed."""
+        return _loaded(self._partner, _kept(self._partner), self._chosen) if self._partner else self._model
+
+    @cached_property
     def _dim(self) -> int:
         told = getattr(self._model, "get_embedding_dimension", self._model.get_sentence_embedding_dimension)()
-        return int(told or self._encoded(["length"], "document", "").shape[1])
+        probe = "length" if "text" in self.modalities else load("PIL.Image:new")("RGB", (32, 32))
+        return int(told or self._encoded([probe], "document", "").shape[1])
 
     @property
     def _window(self) -> int | None:
@@ -144,21 +155,30 @@ class SentenceTransformersEmbedder:
         return getattr(found, "tokenizer", found)  # a processor of texts and images holds one
 
 
+def _loaded(name: str, given: str, precision: str | None) -> Any:
+    """A model in memory. `given`: its folder, or its id on the hub."""
+    options = {key: value for key, value in table("st", name).items() if key in ("trust_remote_code", "device")}
+    load_model = load("sentence_transformers:SentenceTransformer")
+    with loading("st", name):
+        model = load_model(given, local_files_only=config.offline(), **options)
+    return model.to(load(f"torch:{precision}")) if precision else model
+
+
 @contextmanager
-def _loading(name: str) -> Iterator[None]:
+def loading(adapter: str, name: str) -> Iterator[None]:
     """Around the loading of a model: its errors as ours, and no bar for each file that is read."""
     logging = load("transformers.utils.logging:is_progress_bar_enabled"), load("transformers.utils:logging")
     shown = logging[0]()
     logging[1].disable_progress_bar()
     try:
-        with translated(f"st:{name}", building=True):
+        with translated(f"{adapter}:{name}", building=True):
             yield
     except ConfigError as error:
         cause = error.__cause__
         if "trust_remote_code" in str(cause):
             raise ConfigError(
                 f"{name} brings code of its own, which is not run unless you say so: write trust_remote_code = true under "
-                f'[st."{name}"] into {config.providers_path()}'
+                f'[{adapter}."{name}"] into {config.providers_path()}'
             ) from error
         if isinstance(cause, OSError):
             said = " ".join(str(cause).split())[:200]
@@ -169,7 +189,7 @@ def _loading(name: str) -> Iterator[None]:
             logging[1].enable_progress_bar()
 
 
-def _kept(name: str) -> str:
+def kept(name: str) -> str:
     """Our own copy of a model where there is one, else its id on the hub."""
     try:
         return str(weights.find(name))
@@ -179,7 +199,7 @@ def _kept(name: str) -> str:
         return canonical(name)
 
 
-def _folder(given: str) -> Path:
+def folder_of(given: str) -> Path:
     """Where a model's files are, once it is loaded."""
     if Path(given).is_dir():
         return Path(given)
@@ -198,8 +218,15 @@ def _modalities(model: Any) -> Sequence[str]:
     return found if found is not None else ["image"] if type(model[0]).__name__ == "CLIPModel" else ["text"]
 
 
-def _image(data: Content, place: int) -> Any:
+def _scale(model: Any) -> float | None:
+    """The factor that a model of texts and pictures was trained with."""
+    inner = getattr(model[0], "auto_model", getattr(model[0], "model", None))
+    found = getattr(inner, "logit_scale", None)
+    return round(float(found.detach().exp()), 4) if found is not None else None
+
+
+def _picture(content: Content, given: Sequence[Content]) -> Any:
     try:
-        return load("PIL.Image:open")(io.BytesIO(data if isinstance(data, bytes) else b"")).convert("RGB")
-    except OSError as error:
-        raise DataError(f"content {place} is not an image that can be read: {error}") from error
+        return decoded(content if isinstance(content, bytes) else b"", at_least=FINE)
+    except DataError as error:
+        raise DataError(f"content {given.index(content)}: {error}") from error

@@ -15,19 +15,21 @@ EMBEDDERS = {  # prefix of a model's name → class, called with the rest of the
     "fake": "cosimo.embedders.fake:FakeEmbedder",
     "http": "cosimo.embedders.http:HTTPEmbedder",  # called with the whole name: an address, or a provider below
     "st": "cosimo.embedders.sentence_transformers:SentenceTransformersEmbedder",
+    "clap": "cosimo.embedders.clap:ClapEmbedder",
     "openvino": "cosimo.embedders.openvino:OpenVINOEmbedder",
     "static": "cosimo.embedders.static:StaticEmbedder",
     "words": "cosimo.embedders.words:WordsEmbedder",
     "litellm": "cosimo.embedders.litellm:LiteLLMEmbedder",
     "langchain": "cosimo.embedders.langchain:LangChainEmbedder",
     "llm": "cosimo.embedders.llm:LLMEmbedder",
+    "align": "cosimo.embedders.aligned:AlignedEmbedder",  # out of a database alone: collection/aligning.py
 }
 LANGUAGE_MODELS = {  # prefix of a language model's name → class, called with the rest of the name
     "llm": "cosimo.llms.llm:LLMModel",
     "fake": "cosimo.llms.fake:FakeModel",
 }
 GROUP = "cosimo.embedders"  # of entry points, by which other packages add a prefix and its class
-LOCAL = frozenset({"local", "fake", "st", "static", "words", "openvino"})  # computed here: no price, no network
+LOCAL = frozenset({"local", "fake", "st", "static", "words", "openvino", "align", "clap"})  # here: no price, no network
 TEXT_ALONE = frozenset({"fake", "http", "static", "words", "litellm", "langchain"})  # whose models read nothing else
 PRECISE = frozenset({"local", "st", "openvino"})  # whose arithmetic can be chosen
 HTTP = frozenset({  # the providers of embedders/providers.toml, which a test holds against it
@@ -54,6 +56,7 @@ EXTRAS = {  # package that an adapter imports → the extra that installs it
     "httptools": "server",
     "sentence_transformers": "st",
     "torch": "st",
+    "transformers": "st",
     "PIL": "media",
     "pillow_heif": "media",
     "av": "media",
@@ -127,6 +130,8 @@ def canonical(name: str) -> str:
     if name.startswith(("words:", "openvino:")):  # a file is one model from whatever folder it is named
         prefix, _, path = name.partition(":")
         return f"{prefix}:{Path(path).expanduser().absolute()}"
+    if name.startswith("clap:") and (folder := Path(name.removeprefix("clap:")).expanduser()).is_dir():
+        return f"clap:{folder.absolute()}"
     if name.startswith(("http://", "https://")):
         return _canonical_address(name)
     if "/" in name or ":" in name or "\\" in name or Path(name).is_dir():

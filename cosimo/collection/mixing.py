@@ -128,6 +128,7 @@ def _vectors(parts: Sequence[_Part]) -> list[Vector]:
 
 def _vector(part: _Part, made: dict[tuple[int, Content], Vector]) -> Vector:
     from ..core.vectors import checked
+    from ..verbs.recorded import vectors_of
 
     query = part.query
     if not isinstance(query, str | bytes):
@@ -143,5 +144,5 @@ def _vector(part: _Part, made: dict[tuple[int, Content], Vector]) -> Vector:
         raise DataError(f"'{part.space.name}' was asked with {what}; ask it with something else, or leave it without a weight")
     key = (id(embedder), query)
     if key not in made:
-        made[key] = embedder.embed([query], role="query").vectors[0]
+        made[key] = vectors_of(embedder, [query], "query")[0]
     return made[key]

@@ -198,11 +198,12 @@ def _to_embed(request: Request) -> bool:
 def _vector(collection: Questions, request: Request) -> Vector:
     """The query as one vector of the collection's model."""
     from ..core.vectors import checked
+    from ..verbs.recorded import vectors_of
 
     query = request.query
     texts = [query] if isinstance(query, str | bytes) else []
     texts = [*texts, *request.plus, *request.minus]
-    made = list(collection.embedder.embed(texts, role="query").vectors) if texts else []
+    made = vectors_of(collection.embedder, texts, "query") if texts else []
     if query is not None and not isinstance(query, str | bytes):
         given = checked(query, collection.dim)
         if len(given) != 1:

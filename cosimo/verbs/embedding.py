@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.content import is_recorded
-from ..core.types import Cut, Document
+from ..core.errors import DataError
+from ..core.types import Cut, Document, Recording
 from ..core.vectors import checked, mean_of_passages
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Embeddings:
     embedded: int = 0  # texts that went through the model
     passages: int = 0  # that they were cut into
     tokens: int = 0
+    unread: dict[bytes, str] = field(default_factory=dict)  # hash → why a recording could not be read; it is not in `found`
     cut_off: set[bytes] = field(default_factory=set)  # hashes of texts of which the model read the beginning alone
 
 
@@ -68,10 +70,17 @@ def embed_texts(
 
 
 def embed_anew(embedder: Embedder, texts: Mapping[bytes, Document], longest: int | None) -> Embeddings:
-    """As `embed_texts`, whatever the collection holds already: for another model than the one that made that."""
+    """As `embed_texts`, whatever the collection holds already: for another model than the one that made that.
+
+    Raises
+    ------
+    DataError : a recording that cannot be read
+    """
     result = Embeddings()
     if texts:
         _embed(embedder, texts, _long(texts, longest), result)
+    for hash, reason in result.unread.items():
+        raise DataError(f"'{texts[hash].id}' cannot be read: {reason}")
     return result
 
 
@@ -112,12 +121,21 @@ def _embed(embedder: Embedder, contents: Mapping[bytes, Document], long: set[byt
     if texts:
         _embed_texts(embedder, texts, long, result)
     for hash in contents.keys() - texts.keys():
-        from .recorded import cut_of, vector_of
+        _embed_recording(embedder, hash, contents[hash].content, result)
+    result.embedded = len(contents) - len(result.unread)
 
-        cut = cut_of(embedder, contents[hash])
-        result.found[hash] = Embedding(vector_of(cut), cut)
-        result.passages += len(cut.passages)
-    result.embedded = len(contents)
+
+def _embed_recording(embedder: Embedder, hash: bytes, content: Content | Recording | None, result: Embeddings) -> None:
+    from .recorded import cut_of, vector_of
+
+    assert isinstance(content, bytes | Recording)
+    try:
+        cut = cut_of(embedder, content)
+    except DataError as error:
+        result.unread[hash] = str(error)
+        return
+    result.found[hash] = Embedding(vector_of(cut), cut)
+    result.passages += len(cut.passages)
 
 
 def _embed_texts(embedder: Embedder, texts: Mapping[bytes, Document], long: set[bytes], result: Embeddings) -> None:

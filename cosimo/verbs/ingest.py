@@ -219,6 +219,11 @@ def _made(store: Store, space: Space, batch: list[Document], keep_content: bool,
         work = _sorted([document for document in batch if document.id not in reasons], known)
     work = _with_facts(work, known, keep_content)
     made = _embedded(store, embedder, space.collection, work.contents)
+    if made.unread:
+        for document in work.todo:
+            if (unread := made.unread.get(work.hashes[document.id])) is not None:
+                spoilt(document.id, unread)
+        work = replace(work, todo=[document for document in work.todo if work.hashes[document.id] not in made.unread])
     rows = [_row(document, work.hashes[document.id], made, keep_content) for document in work.todo]
     return _Made(space, before, known, work, made, rows, pictured.thumbnails)
 

@@ -14,33 +14,30 @@ from ..core.types import Cut, Document, Recording
 from ..core.vectors import checked, mean_of_passages
 
 if TYPE_CHECKING:
-    from ..core.types import Content, Embedder, Known, Match, Vector
+    from collections.abc import Sequence
+
+    from ..core.types import Content, Embedder, Known, Match, Role, Vector
 
 PARTS = 16  # embedded at once: 32 MB of sound, 16 MB of pictures
 MOST_BYTES = 999_000_000  # of a content: SQLite's limit for a row is 1,000,000,000
 FACTS = ("media", "duration")  # metadata that every recording has
 
 
-def cut_of(embedder: Embedder, document: Document) -> Cut:
+def cut_of(embedder: Embedder, content: bytes | Recording, role: Role = "document") -> Cut:
     """The parts of a recording that the model reads, with a vector each; a few are in memory at a time.
 
     Raises
     ------
-    DataError : it cannot be read, or holds nothing that the model reads; the message names the document
+    DataError : it cannot be read, or holds nothing that the model reads; the message is a reason without a name
     """
     import numpy as np
 
     from ..sources.recordings import parts
 
-    content = document.content
-    assert isinstance(content, bytes | Recording)
     coming, passages, vectors = parts(content, embedder.spec), [], []
-    try:
-        while some := list(islice(coming, PARTS)):
-            passages += [part.passage for part in some]
-            vectors.append(checked(embedder.embed([part.content for part in some], role="document").vectors))
-    except DataError as error:
-        raise DataError(f"'{document.id}' cannot be read: {error}") from error
+    while some := list(islice(coming, PARTS)):
+        passages += [part.passage for part in some]
+        vectors.append(checked(embedder.embed([part.content for part in some], role=role).vectors))
     return Cut(passages, np.concatenate(vectors))
 
 
@@ -49,16 +46,29 @@ def vector_of(cut: Cut) -> Vector:
     return mean_of_passages(cut.vectors, [1] * len(cut.vectors))
 
 
+def vectors_of(embedder: Embedder, contents: Sequence[Content], role: Role) -> list[Vector]:
+    """A vector for each content: that of a sound or a film is of all its parts, as where they are added.
+
+    Raises
+    ------
+    DataError : one that cannot be read
+    """
+    plain = [content for content in contents if not is_recorded(content)]
+    found = iter(embedder.embed(plain, role=role).vectors if plain else ())
+    return [
+        vector_of(cut_of(embedder, content, role)) if isinstance(content, bytes) and is_recorded(content) else next(found)
+        for content in contents
+    ]
+
+
 def with_facts(document: Document, known: Known | None = None) -> Document:
     """The document; where it is a recording that does not say them itself, `media` and `duration` are in its metadata.
+
+    One that cannot be read stays as it is: whoever embeds it is told why.
 
     Parameters
     ----------
     known : what is stored of the same content, which has them
-
-    Raises
-    ------
-    DataError : a recording that cannot be read; the message names the document
     """
     from ..sources.recordings import described
 
@@ -70,8 +80,8 @@ def with_facts(document: Document, known: Known | None = None) -> Document:
     if not all(name in stored for name in FACTS):
         try:
             stored = described(content)
-        except DataError as error:
-            raise DataError(f"'{document.id}' cannot be read: {error}") from error
+        except DataError:
+            return document
     return replace(document, metadata={**{name: stored[name] for name in FACTS}, **given})
 
 

@@ -72,8 +72,13 @@ def embed(
 def _computed(content: str | bytes, model: str | None, precision: str | None, role: Role) -> tuple[Vector, bool]:
     from ...collection.database import load_embedder
     from ...core.config import default_model
+    from ...core.content import is_recorded
+    from ...verbs.recorded import vectors_of
 
-    reply = load_embedder(default_model() if model is None else model, precision=precision).embed([content], role=role)
+    embedder = load_embedder(default_model() if model is None else model, precision=precision)
+    if is_recorded(content):
+        return vectors_of(embedder, [content], role)[0], False
+    reply = embedder.embed([content], role=role)
     vector: Vector = reply.vectors[0]
     return vector, bool(reply.cut)
 

@@ -75,7 +75,8 @@ class Questions(Named):
         BadVector : plus and minus cancel each other out
         """
         request = Request(
-            query, k, mode, where, prefix, min_score, several_contents(plus), several_contents(minus), several(like), several(unlike),
+            query, k, mode, where, prefix, min_score,
+            several_contents(plus), several_contents(minus), several(like), several(unlike),
             diversity, group, fts_syntax, rerank,
         )  # fmt: skip
         return search([self], request)

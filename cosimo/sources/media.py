@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import pictures
 from ..core.errors import DataError
+from ..core.kinds import ONE
 from ..core.types import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ..core.types import Content, Metadata, Modality
@@ -33,7 +34,7 @@ MEDIA: dict[str, Modality] = {  # ending of a name → what such files are
         (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".m2ts"), "video"
     ),
 }  # fmt: skip
-MODELS: dict[str, str] = {  # where no model here reads them
+MODELS: dict[Modality, str] = {  # where no model here reads them
     "image": "pictures are read by models such as st:clip-ViT-B-32 or openvino:FOLDER",
     "audio": "sound is read by models such as clap:laion/clap-htsat-unfused or openvino:FOLDER",
     "video": "film is read by models of pictures or sound, such as st:clip-ViT-B-32 or clap:laion/clap-htsat-unfused",
@@ -44,6 +45,11 @@ LARGEST = 256_000_000  # bytes of a picture's file, all of which are in memory
 def media_of(name: str) -> Modality | None:
     """What a file of this name is, where its ending tells; None: text, a document, or nobody knows."""
     return MEDIA.get(PurePath(name).suffix.lower())
+
+
+def hint(left_out: Mapping[str, int]) -> str:
+    """Which models read what was left out, as the end of a sentence: for a run in which nothing else was there."""
+    return "".join(f"; {said}" for kind, said in MODELS.items() if any(why.startswith(f"{ONE[kind]},") for why in left_out))
 
 
 def inside(metadata: Metadata) -> list[Modality]:

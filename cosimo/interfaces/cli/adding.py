@@ -64,6 +64,8 @@ def add(
 
 def _summary(collection: Collection, added: Added, source: Source) -> str:
     """What happened, in one line: only what is not zero."""
+    from ...sources.media import hint
+
     counts = [
         (added.added, "added"),
         (added.updated, "updated"),
@@ -79,4 +81,6 @@ def _summary(collection: Collection, added: Added, source: Source) -> str:
         ", ".join(f"{number:,} {what}" for number, what in counts if number)
         or "nothing matched; put quotes around a pattern, or the shell spells it out"
     )
-    return f"{output.snippet(collection.name)}: {said} ({added.seconds:.1f} s)"
+    return (
+        f"{output.snippet(collection.name)}: {said}{'' if added.committed else hint(source.left_out)} ({added.seconds:.1f} s)"
+    )

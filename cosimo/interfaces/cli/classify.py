@@ -205,14 +205,14 @@ def _alone(given: dict[str, Any]) -> Classifier:
 
 def _of_texts(found: Classifier, given: dict[str, Any]) -> list[tuple[Prediction, str | None]]:
     """Predictions, and the texts they are of; ids are those of the file."""
-    from .inputs import content_of
+    from .inputs import text_of
 
     if given["texts"] is not None:
         from ...collection.example_files import documents_in
 
         rows = documents_in(given["texts"])
     else:
-        rows = [("0", str(content_of(given["content"], given["input_"], binary=False)))]
+        rows = [("0", text_of(given["content"], given["input_"]))]
     predictions = found.classify([text for _, text in rows], min_confidence=given["min_confidence"])
     return [(each._replace(id=id), text) for each, (id, text) in zip(predictions, rows, strict=True)]
 

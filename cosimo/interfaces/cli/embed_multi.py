@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     click.option("--id-column", help="Column that holds the id. [default: the first]"),
     click.option("--text-columns", help="Columns to embed, with commas between. [default: all others]"),
     click.option("--metadata-columns", help="Columns stored as metadata, not embedded, with commas between."),
+    click.option("--named", "named_columns", multiple=True, metavar="NAME=COLUMN[:MODEL]",
+                 help="Give each row named vectors too, of a column that holds texts or the names of pictures' files."),
     click.option("--batch-size", type=click.IntRange(1), help="Texts between two commits."),
     click.option("--prefix", default="", help="Put this before every id."),
     click.option("--prepend", default="", help="Put this before every text."),
@@ -58,6 +60,7 @@ def embed_multi(collection: str, input_path: str | None, **given: Any) -> None:
     \b
     cosimo embed-multi notes --files ~/notes '**/*.md' --store
     cosimo embed-multi products shop.csv --metadata-columns price,category --store
+    cosimo embed-multi shop products.csv --text-columns description --named picture=photo:st:clip-ViT-B-32 --store
     cosimo embed-multi posts --attach blog blog.db --sql 'select id, title, body from blog.posts'
     """
     from .named import named
@@ -65,6 +68,8 @@ def embed_multi(collection: str, input_path: str | None, **given: Any) -> None:
     sources = list(_sources(input_path, given))
     with adding.opened(given) as db:
         chosen = named(db, collection, given["model"], given["precision"])
+        if given["named_columns"] and not given["dry_run"]:
+            _name(chosen, given["named_columns"])
         if given["dry_run"]:
             adding.plan(chosen, sources)
         else:
@@ -87,6 +92,8 @@ def _sources(input_path: str | None, given: dict[str, Any]) -> Iterable[Source]:
     aliases = [alias for alias, _ in given["attach"]]
     if len(set(aliases)) < len(aliases):
         raise click.UsageError("--attach needs a different ALIAS for each file.")
+    if given["named_columns"] and (given["files"] or given["dry_run"]):
+        raise click.UsageError(f"--named is for the columns of a table, not for --{'files' if given['files'] else 'dry-run'}.")
     if given["files"] and given["format_"]:
         raise click.UsageError("--format is for tables, not for --files.")
     if given["binary"] and given["encodings"]:
@@ -109,15 +116,16 @@ def _files(given: dict[str, Any]) -> Iterable[Source]:
 def _input(path: str, given: dict[str, Any]) -> Source:
     """A table, or one of the documents that have a reader: `embed-multi mail inbox.mbox`."""
     from ...sources.documents import is_document
+    from ...sources.media import media_of
     from ...sources.tables import Table
     from .inputs import stdin
 
-    if path != "-" and given["format_"] is None and is_document(path):
+    if path != "-" and given["format_"] is None and (is_document(path) or media_of(path)):
         from ...sources.files import Files
 
-        for option in ("id_column", "text_columns", "metadata_columns"):
-            if given[option] is not None:
-                raise click.UsageError(f"--{option.replace('_', '-')} is for tables; {path} is a document.")
+        for option in ("id_column", "text_columns", "metadata_columns", "named_columns"):
+            if given[option]:
+                raise click.UsageError(f"--{option.replace('_', '-')} is for tables, which {path} is not.")
         told = {name: given[name] for name in ("encodings", "prefix", "prepend")}
         return Files(path, **told, on_problem=adding.report)
     where = stdin() if path == "-" else Path(path)
@@ -139,6 +147,7 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
         "id_column": given["id_column"],
         "text_columns": names(given["text_columns"]),
         "metadata_columns": names(given["metadata_columns"]),
+        "named_columns": {name: column for name, column, _ in map(_split, given["named_columns"])},
         "prefix": given["prefix"],
         "prepend": given["prepend"],
         "on_problem": adding.report,

@@ -22,14 +22,32 @@ def printed(hits: Iterable[Hit], *, plain: bool, as_json: bool) -> None:
         for hit in hits:
             _print_plain(hit)
         return
-    rows = ({"id": hit.id, "score": hit.score, "content": hit.content, "metadata": hit.metadata} for hit in hits)
+    table = not as_json and output.on_terminal()
+    rows = (
+        {"id": hit.id, "score": hit.score, "content": _text(hit) or (about(hit) if table else None), "metadata": hit.metadata}
+        for hit in hits
+    )
     output.records(rows, ("score", "id", "content"), as_json=as_json)
+
+
+def about(hit: Hit) -> str | None:
+    """What is known of a hit that has no text to show: of a picture its size, when and with what it was taken."""
+    known = hit.metadata or {}
+    size = f"{known['width']} × {known['height']}" if "width" in known and "height" in known else None
+    found = [size, known.get("taken"), known.get("camera")] if known.get("media") == "image" else []
+    return ", ".join(str(each) for each in found if each) or (
+        output.snippet(hit.content) if isinstance(hit.content, bytes) else None
+    )
+
+
+def _text(hit: Hit) -> str | None:
+    return hit.content if isinstance(hit.content, str) else None
 
 
 def _print_plain(hit: Hit) -> None:
     click.echo(f"{hit.id} ({hit.score})\n")
-    if hit.content:
-        click.echo(indent(hit.content if isinstance(hit.content, str) else output.snippet(hit.content), "  "))
+    if shown := _text(hit) or about(hit):
+        click.echo(indent(shown, "  "))
     if hit.metadata:
         click.echo(indent(json.dumps(hit.metadata, ensure_ascii=False), "  "))
     click.echo("")

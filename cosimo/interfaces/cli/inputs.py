@@ -10,23 +10,50 @@ from typing import Any, BinaryIO, NoReturn
 
 import click
 
+HEAD = 8_192  # bytes in which everything but text has a NUL
+
 
 def content_of(content: str | None, path: str | None, binary: bool) -> str | bytes:
-    """What -c gives, else the file of -i, else stdin.
+    """What -c gives, else the file of -i, else stdin: a text, or bytes where they begin like a picture, a sound or a film.
+
+    Parameters
+    ----------
+    binary : take it for bytes, whatever it begins like
 
     Raises
     ------
     click.UsageError : more than one of them
     click.ClickException : nothing there
-    UnreadableSource : not text
+    UnreadableSource : neither text nor anything else that is known
     """
+    from ...core.content import modality_of
+
+    if content is not None:
+        return text_of(content, path)
+    data, name = _read(path)
+    known = binary or (b"\0" in data[:HEAD] and modality_of(data) is not None)  # a text may begin like one: "BMW is…"
+    return _something(data if known else _text(data, name))
+
+
+def question_of(content: str | None, path: str | None, binary: bool) -> tuple[str | bytes, tuple[str, ...]]:
+    """What is asked, and what is added to it: a file and a text together are a mixture, as a shoe and "but red"."""
+    if content is None or path is None:
+        return content_of(content, path, binary), ()
+    return content_of(None, path, binary), (text_of(content, None),)
+
+
+def text_of(content: str | None, path: str | None) -> str:
+    """As `content_of`, for commands that work on texts alone."""
     if content is not None and path is not None:
         raise click.UsageError("Give either --content or --input, not both.")
-    if content is None:
-        piped = path in (None, "-")
-        data = stdin().read() if piped else Path(str(path)).read_bytes()
-        return _something(data if binary else _text(data, "stdin" if piped else str(path)))
-    return _something(_whole(content))
+    text = _whole(content) if content is not None else _text(*_read(path))
+    _something(text)
+    return text
+
+
+def _read(path: str | None) -> tuple[bytes, str]:
+    """The bytes of a file or of stdin, and what to call it."""
+    return (stdin().read(), "stdin") if path in (None, "-") else (Path(str(path)).read_bytes(), str(path))
 
 
 def stdin() -> BinaryIO:

@@ -42,6 +42,13 @@ input_file = click.option(
     type=click.Path(dir_okay=False, allow_dash=True, path_type=str),
     help="File to embed; - is stdin.",
 )
+asked_file = click.option(
+    "-i",
+    "--input",
+    "input_",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=str),
+    help="File to ask with, a picture or a text; - is stdin. A text given beside it is added to its meaning.",
+)
 text = click.option("-c", "--content", help="The text.")
 text_file = click.option(
     "-i", "--input", "input_", type=click.Path(dir_okay=False, allow_dash=True, path_type=str), help="File with it; - is stdin."

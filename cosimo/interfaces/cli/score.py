@@ -161,7 +161,7 @@ def _say(scale: Scale) -> None:
 
 def _document(given: dict[str, Any], chosen: Collection | None = None) -> str | None:
     """The one text that is asked about; None where there are --texts."""
-    from .inputs import content_of
+    from .inputs import text_of
 
     if given["texts"] is not None:
         return None
@@ -170,7 +170,7 @@ def _document(given: dict[str, Any], chosen: Collection | None = None) -> str | 
         if not isinstance(content, str):
             raise click.ClickException(f"'{given['id']}' is stored without a text; give one with -c or -i.")
         return content
-    return str(content_of(given["content"], given["input_"], binary=False))
+    return text_of(given["content"], given["input_"])
 
 
 def _texts(scale: Scale, document: str | None, given: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import excerpts, options, output
+from .hits import about
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("collection")
 @click.argument("query", required=False)
 @options.stacked(
+    options.asked_file,
     options.number,
     click.option("--mode", type=click.Choice(["hybrid", "vector", "text"]), help="[default: hybrid, where texts are stored]"),
     click.option("-w", "--where", help="A filter on metadata: \"year >= 2020 AND category IN ('dress', 'shoes')\"."),
@@ -55,6 +57,7 @@ def search(collection: str, query: str | None, **given: Any) -> None:
     cosimo search shop 'something red' --where "price < 50 AND category = 'dress'"
     cosimo search shop --where 'price < 50' --facets category
     cosimo search words germany --plus paris --minus france
+    cosimo search photos -i shoe.jpg 'but red'
     cosimo search shop --like dress-17 --unlike dress-4 --diversity 0.3
     """
     with options.opened(given["database"], writing=True, create=False) as db:
@@ -67,14 +70,17 @@ def search(collection: str, query: str | None, **given: Any) -> None:
         return
     paged = any(match.page is not None for hit in hits for match in hit.passages[:1])
     columns = ("score", *(("collection",) if given["also"] else ()), "id", *(("page",) if paged else ()), "passage")
-    output.records([_record(hit, several=bool(given["also"])) for hit in hits], columns, as_json=given["as_json"])
+    records = [_record(hit, several=bool(given["also"])) for hit in hits]
+    if not given["as_json"] and output.on_terminal():
+        records = [{**record, "passage": record["passage"] or about(hit)} for record, hit in zip(records, hits, strict=True)]
+    output.records(records, columns, as_json=given["as_json"])
 
 
 def _facets(db: Database, collection: str, query: str | None, given: dict[str, Any]) -> None:
     from .named import named
 
     counted_with = {"facets", "where", "prefix", "as_json", "database"}
-    ignored = [f"--{name.replace('_', '-')}" for name in given if name not in counted_with and _was_given(name)]
+    ignored = [f"--{name.strip('_').replace('_', '-')}" for name in given if name not in counted_with and _was_given(name)]
     if query is not None or ignored:
         what = ignored[0] if ignored else "a QUERY"
         raise click.UsageError(
@@ -112,14 +118,13 @@ def _within(db: Database, collection: str, query: str | None, given: dict[str, A
     from .named import named
 
     chosen = named(db, collection, precision=given["precision"])
-    combined = any(given[name] for name in ("like", "unlike", "plus", "minus"))
-    if not combined and given["mode"] in (None, "hybrid") and len(chosen) and not chosen.has_text():
-        click.echo(f"{collection} stores no texts, so this searches by meaning alone.", err=True)
-    if not combined and given["mode"] is None and chosen.model is None and chosen.has_text():
-        click.echo(f"{collection} has no model to embed the question with, so this searches for its words.", err=True)
+    asked, beside = _asked(query, given["input_"])
+    plus = (*beside, *given["plus"])
+    if isinstance(asked, str) and not plus and not any(given[name] for name in ("like", "unlike", "minus")):
+        _tell_mode(chosen, given["mode"])
     hits = chosen.search(
-        query, given["number"], mode=given["mode"], where=given["where"], prefix=given["prefix"],
-        min_score=given["min_score"], plus=given["plus"], minus=given["minus"], like=given["like"], unlike=given["unlike"],
+        asked, given["number"], mode=given["mode"], where=given["where"], prefix=given["prefix"],
+        min_score=given["min_score"], plus=plus, minus=given["minus"], like=given["like"], unlike=given["unlike"],
         diversity=given["diversity"], group=given["group"], fts_syntax=given["fts_syntax"], rerank=given["rerank"],
     )  # fmt: skip
     if not hits and given["where"]:
@@ -129,17 +134,34 @@ def _within(db: Database, collection: str, query: str | None, given: dict[str, A
     return hits
 
 
+def _asked(query: str | None, path: str | None) -> tuple[str | bytes | None, tuple[str, ...]]:
+    """What is asked, and what is added to it."""
+    from .inputs import question_of
+
+    return (query, ()) if path is None else question_of(query, path, binary=False)
+
+
+def _tell_mode(chosen: Collection, mode: str | None) -> None:
+    """Say where a text is not searched for as people expect."""
+    if mode in (None, "hybrid") and len(chosen) and not chosen.has_text():
+        if mode or chosen.embedder.spec.modalities == ("text",):  # nobody looks for words among pictures
+            click.echo(f"{chosen.name} stores no texts, so this searches by meaning alone.", err=True)
+    elif mode is None and chosen.model is None and chosen.has_text():
+        click.echo(f"{chosen.name} has no model to embed the question with, so this searches for its words.", err=True)
+
+
 def _across(db: Database, collection: str, query: str | None, given: dict[str, Any]) -> list[Hit]:
     for name in ("like", "unlike", "plus", "minus", "fts_syntax", "precision", "rerank"):
         if given[name]:
             raise click.UsageError(f"--{name.replace('_', '-')} is for one collection, not with --also.")
-    if query is None:
-        raise click.UsageError("--also needs a QUERY.")
+    asked, beside = _asked(query, given["input_"])
+    if asked is None or beside:
+        raise click.UsageError("--also needs a QUERY or an --input, and takes no mixture of both.")
     chosen = [db.collection(name) for name in (collection, *given["also"])]
     if given["mode"] in (None, "hybrid") and not all(each.has_text() or not len(each) for each in chosen):
         click.echo("not all of these store texts, so this searches by meaning alone.", err=True)
     return db.search(
-        query, given["number"], collections=[collection, *given["also"]], mode=given["mode"], where=given["where"],
+        asked, given["number"], collections=[collection, *given["also"]], mode=given["mode"], where=given["where"],
         prefix=given["prefix"], min_score=given["min_score"], diversity=given["diversity"], group=given["group"],
     )  # fmt: skip
 

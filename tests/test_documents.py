@@ -29,6 +29,8 @@ from document_files import (
 import cosimo
 from cosimo.interfaces.cli import cli
 from cosimo.sources.files import Files
+from cosimo.sources.reading_order import tidied
+from cosimo.sources.running_lines import without_running_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +126,40 @@ def test_chinese_lines_are_joined_where_a_sentence_goes_on(tmp_path: Path) -> No
 def test_words_cut_at_line_ends_are_whole(tmp_path: Path) -> None:
     lines = ["We give an exam-", "ple of the state-of-the-", "art by Smith-", "Jones."]
     assert text_of(pdf(tmp_path / "h.pdf", lines)) == "We give an example of the state-of-the-art by Smith-Jones."
+
+
+def test_headers_footers_and_page_numbers_are_read_once(tmp_path: Path) -> None:
+    pages = [
+        [f"On bread {number}" if number % 2 else f"{number} Ann Lee", f"{number * 7} loaves, {number * 3} sold", "Text is",
+         f"sentence {number * number}.", "© The Bakers", f"Page {number} of 8"]
+        for number in range(1, 9)
+    ]  # fmt: skip
+    document = only(pdf(tmp_path / "h.pdf", *pages))
+    text, starts = str(document.content), (document.metadata or {})["page_starts"]
+    assert [text.count(each) for each in ("On bread", "Ann Lee", "© The Bakers", "of 8")] == [1, 1, 1, 1]
+    assert [text[start:].split("\n")[0] for start in starts[2:]] == [f"{n * 7} loaves, {n * 3} sold" for n in range(3, 9)]
+    assert all(f"sentence {number * number}." in text for number in range(1, 9))
+
+
+def test_pages_of_numbers_alone_take_little_time_and_memory() -> None:
+    pages = ["1 " * 100_000] * 5
+    assert without_running_lines(pages) == pages
+
+
+def test_what_stands_outside_of_the_paper_is_not_read(tmp_path: Path) -> None:
+    from reportlab.pdfgen import canvas
+
+    drawing = canvas.Canvas(str(tmp_path / "o.pdf"))
+    for x, y, text in ((100, 700, "On the paper."), (100, -300, "Below it."), (5_000, 700, "Right of it.")):
+        drawing.drawString(x, y, text)
+    drawing.save()
+    assert text_of(tmp_path / "o.pdf") == "On the paper."
+
+
+def test_soft_hyphens_are_in_no_word(tmp_path: Path) -> None:
+    (tmp_path / "s.html").write_text("<p>Donau&shy;dampf\u00adschiff</p>")
+    assert text_of(tmp_path / "s.html") == "Donaudampfschiff"
+    assert tidied("a soft\u00ad\nened cut and an exam\u2010\nple") == "a softened cut and an example"
 
 
 def test_scanned_pages_are_said_and_the_others_read(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ LAYOUT = frozenset({*HEADINGS, "li", "pre", "table"})  # in a cell of a table th
 FENCE = "```"
 INDENTS = 8  # of items of lists in lists
 TITLE = 300  # characters: one that is never closed ends somewhere
+SOFT_HYPHEN = "\u00ad"  # where a word may be cut; it is not shown, and the word would not be found
 BREAK = "\v"  # what <br> is until its block ends
 WIDE = r"[\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 BETWEEN_WIDE = re.compile(rf"(?<={WIDE})[ \t]*\n\s*(?={WIDE})")  # a line end of the source: Chinese has no spaces
@@ -147,7 +148,7 @@ class _Reader:
         if self._title is not None:
             self._title.append(text)
         elif not self._skipped:
-            self._words.append(text)
+            self._words.append(text.replace(SOFT_HYPHEN, ""))
 
     def comment(self, text: str) -> None:
         """Comments are not shown."""

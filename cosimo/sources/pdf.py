@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..core import registry
 from ..core.errors import UnreadableSource
 from .extracts import Extract, known, refuse
-from .reading_order import page_text
+from .reading_order import Box, page_text, tidied
+from .running_lines import without_running_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +35,9 @@ def read_pdf(path: Path, _encodings: Sequence[str] = ()) -> Iterator[Extract]:
     MissingExtra : pypdfium2 is not installed
     """
     with closing(_opened(path)) as pdf:
-        pages, scanned, broken = _pages(pdf)
+        read, scanned, broken = _pages(pdf)
         facts = pdf.get_metadata_dict()
+    pages = [tidied(page) for page in without_running_lines(read)]
     if broken and not any(pages):
         raise UnreadableSource("it is damaged: none of its pages can be read")
     if scanned and all(number in scanned or not text for number, text in enumerate(pages, 1)):
@@ -69,7 +71,7 @@ def _opened(path: Path) -> Any:
 
 
 def _pages(pdf: Any) -> tuple[list[str], list[int], list[int]]:
-    """The text of each page, and the numbers, from 1, of those that are pictures and those that are damaged."""
+    """The lines of each page, and the numbers, from 1, of those that are pictures and those that are damaged."""
     error_class = registry.load("pypdfium2:PdfiumError")
     texts: list[str] = []
     scanned, broken, characters, began = [], [], 0, time.monotonic()
@@ -77,7 +79,7 @@ def _pages(pdf: Any) -> tuple[list[str], list[int], list[int]]:
         try:
             with closing(pdf[number - 1]) as page:
                 texts.append(_text(page))
-                if len(texts[-1]) <= FEW and _is_picture(page, empty=not texts[-1]):
+                if len(texts[-1]) <= FEW and _is_picture(page, empty=not tidied(texts[-1])):
                     scanned.append(number)
         except error_class:
             texts.append("")
@@ -92,7 +94,7 @@ def _pages(pdf: Any) -> tuple[list[str], list[int], list[int]]:
 
 def _text(page: Any) -> str:
     with closing(page.get_textpage()) as text:
-        return page_text(text)
+        return page_text(text, Box(*page.get_bbox()))
 
 
 def _is_picture(page: Any, *, empty: bool) -> bool:

@@ -19,12 +19,13 @@ MOST_RUNS = 5_000  # of a page; a full one has 100 to 500, a drawing of dots a m
 ROWS = 3  # lines with a gap at the same place, from which on it is one between columns
 WORDS = 15  # characters a line has on both sides of it on average: in a table, cells are shorter
 WIDE = r"[\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
-CUT_WORD = re.compile(r"(\S*)\ufffe\n?(\w?)")  # U+FFFE is what PDFium makes of a hyphen at a line's end, and joins the lines
+# U+FFFE is what PDFium makes of a hyphen at a line's end, and joins the lines; those of other kinds it leaves as they are
+CUT_WORD = re.compile(r"(\S*)(?:\ufffe\n?|[\u00ad\u2010]\n)(\w?)")
 FULL = 0.75  # of the longest line of a page: what follows a shorter one is not the rest of its sentence
 WIDE_END = re.compile(rf"{WIDE}$")
 WIDE_START = re.compile(WIDE)
 LEADERS = re.compile(r"(?: ?\.){5,} ?")  # of a table of contents
-UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\ufffe\uffff]")
 
 
 class Box(NamedTuple):
@@ -43,15 +44,15 @@ class Segment(NamedTuple):
     text: str
 
 
-def page_text(page: Any) -> str:
-    """The text of PDFium's text page."""
+def page_text(page: Any, paper: Box) -> str:
+    """The lines of PDFium's text page, as they follow each other; what stands outside of the paper is left out."""
     runs = page.count_rects()
     boxes = [Box(*page.get_rect(number)) for number in range(runs)] if runs <= MOST_RUNS else []
-    if not _gaps(boxes):
-        return tidied(page.get_text_range())
-    segments = [Segment(box, page.get_text_bounded(*box)) for box in boxes]
-    ordered = in_columns(segments)
-    return tidied(page.get_text_range() if ordered is None else ordered)
+    seen = [box for box in boxes if _meet(box, paper)]
+    ordered = in_columns([Segment(box, page.get_text_bounded(*box)) for box in seen]) if _gaps(seen) else None
+    if ordered is None:
+        ordered = page.get_text_range() if len(seen) == len(boxes) else page.get_text_bounded(*paper)
+    return str(ordered).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def in_columns(segments: Sequence[Segment]) -> str | None:
@@ -75,8 +76,7 @@ def in_columns(segments: Sequence[Segment]) -> str | None:
 
 
 def tidied(text: str) -> str:
-    """Text as PDFium gives it, without the traces of its lines: words cut in two are one, and so is Chinese."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    """The lines of a page as text, without traces of where they ended: words cut in two are one, and so is Chinese."""
     text = CUT_WORD.sub(_whole_word, text)
     lines = [line.strip() for line in LEADERS.sub(" … ", UNSEEN.sub("", text)).split("\n")]
     longest = max(map(len, lines))
@@ -117,6 +117,10 @@ def _gaps(boxes: Sequence[Box]) -> list[tuple[float, float]]:
         for a, b in pairwise(boxes)
         if _same_line(a, b) and b.left - a.right > max(a.top - a.bottom, b.top - b.bottom)
     ]
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return min(a.right, b.right) > max(a.left, b.left) and min(a.top, b.top) > max(a.bottom, b.bottom)
 
 
 def _same_line(a: Box, b: Box) -> bool:

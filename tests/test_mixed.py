@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import cosimo
 from cosimo import Document
@@ -15,6 +17,7 @@ from cosimo.core import registry
 from cosimo.core.content import modality_of
 from cosimo.core.errors import CollectionError, DataError, Error, ModelMismatch, NotFound
 from cosimo.core.types import Embedded, ModelSpec
+from cosimo.interfaces.cli import cli
 from cosimo.verbs import mixed
 
 if TYPE_CHECKING:
@@ -419,3 +422,154 @@ def test_vectors_from_elsewhere_are_asked_with_vectors(shop: Collection) -> None
     assert ids(shop.search_mixed(named={"far": [0.1, 1.0]}, k=1)) == ["hat"]
     refused(ModelMismatch, lambda: shop.search_mixed("red", weights={"far": 1}))
     refused(ModelMismatch, lambda: shop.add([Document("dress", "text", None, {"far": "text"})]))
+
+
+# -- tables
+
+
+@pytest.fixture
+def products(tmp_path: Path) -> Path:
+    folder = tmp_path / "products"
+    (folder / "photos").mkdir(parents=True)
+    for name, colours in (("red", RED), ("blue", BLUE), ("broken", b"<html>not found</html>")):
+        (folder / "photos" / f"{name}.bmp").write_bytes(colours)
+    (folder / "products.csv").write_text(
+        "id,title,description,photo,price\n"
+        "1,Red dress,Long and light,photos/red.bmp,40\n"
+        "2,Blue shoes,Thick soles,photos/blue.bmp,80\n"
+        "3,Hat,Keeps the sun off,,25\n"
+    )
+    return folder / "products.csv"
+
+
+def read(path: Path, **columns: str) -> Any:
+    named = columns or {"title": "title", "picture": "photo"}
+    return cosimo.read(path, text_columns=["description"], metadata_columns=["price"], named_columns=named)
+
+
+def test_columns_of_a_table_are_texts_or_the_names_of_pictures_beside_it(db: Database, products: Path) -> None:
+    shop = db.collection("shop", model="fake:64")
+    shop.named("title", model="fake:32")
+    shop.named("picture", model="colours:image")
+    added = shop.add(read(products))
+    assert (added.added, added.named) == (3, 5)
+    assert shop.named("picture").get("1").content == RED
+    assert shop.named("title").get("3").content == "Hat"
+    assert (shop.get("1").content, shop.get("1").metadata) == ("Long and light", {"price": 40})
+    assert ids(shop.search_mixed("hat", named={"picture": BLUE}, weights={"title": 0.1, "picture": 1}, k=1)) == ["2"]
+
+
+def test_named_columns_are_no_text_unless_they_are_said_to_be(products: Path) -> None:
+    first = next(iter(cosimo.read(products, named_columns={"title": "title", "picture": "photo"})))
+    assert (first.content, first.named) == ("Long and light 40", {"title": "Red dress", "picture": "photos/red.bmp"})
+    with pytest.raises(Error, match="no column 'tilte'"):
+        next(iter(cosimo.read(products, named_columns={"title": "tilte"})))
+
+
+def test_a_name_of_a_picture_is_a_text_to_a_model_of_texts(db: Database, products: Path) -> None:
+    shop = db.collection("shop", model="fake:64")
+    shop.named("file", model="fake:32")
+    shop.add(read(products, file="photo"))
+    assert shop.named("file").get("1").content == "photos/red.bmp"
+
+
+def test_pictures_that_cannot_be_read_are_named_and_their_items_stay(db: Database, products: Path) -> None:
+    products.write_text(
+        "id,title,description,photo,price\n1,Red,Long,photos/gone.bmp,1\n2,Blue,Thick,photos/broken.bmp,2\n3,Hat,Sun,n/a,3\n"
+        "4,Blue,Fine,photos/blue.bmp,4\n"
+    )
+    shop = db.collection("shop", model="fake:64")
+    shop.named("picture", model="colours:image")
+    source = read(products, picture="photo")
+    assert shop.add(source, sync=True).added == 4
+    assert [row.id for row in shop.named("picture").rows()] == ["4"]
+    said = [problem.reason for problem in source.problems]
+    assert len(said) == 3
+    assert "no such file" in said[0]
+    assert "gone.bmp" in said[0]
+    assert "broken.bmp" in said[1]
+    assert "a text, and colours:image reads pictures" in said[2]
+
+
+# -- the command line
+
+
+@pytest.fixture
+def run(home: Path, products: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.chdir(products.parent)
+
+    def call(*arguments: str, code: int = 0) -> Any:
+        found = CliRunner().invoke(cli, [*arguments, "-d", str(products.parent / "s.db")], catch_exceptions=False)
+        assert found.exit_code == code, found.output
+        return found
+
+    return call
+
+
+EMBED = ("embed-multi", "shop", "products.csv", "--text-columns", "description", "--metadata-columns", "price", "-m", "fake:64")
+COLUMNS = ("--named", "title=title", "--named", "picture=photo:colours:image")
+
+
+def test_embed_multi_makes_named_vectors_of_columns(run: Callable[..., Any]) -> None:
+    planned = [json.loads(line) for line in run(*EMBED, *COLUMNS, "--dry-run").stdout.splitlines()]
+    assert [(each["collection"], each["to_embed"], each["model"]) for each in planned] == [
+        ("shop", 3, "fake:64"), ("shop/title", 3, "fake:64"), ("shop/picture", 2, "colours:image"),
+    ]  # fmt: skip
+    said = run(*EMBED, *COLUMNS, "--store").stderr
+    assert "3 added" in said
+    assert "5 named vectors" in said
+    assert "3 unchanged" in run(*EMBED, *COLUMNS, "--store").stderr
+    listed = [json.loads(line) for line in run("collections").stdout.splitlines()]
+    assert [(each["name"], each["num_embeddings"]) for each in listed] == [("shop", 3), ("shop/picture", 2), ("shop/title", 3)]
+    assert json.loads(run("get", "shop/title", "3").stdout)["content"] == "Hat"
+    run("delete", "shop", "3")
+    assert len(run("collections", "--json").stdout.splitlines()) == 3
+    run("collections", "delete", "shop")
+    assert run("collections").stdout == ""
+
+
+def test_search_takes_names_and_weights(run: Callable[..., Any]) -> None:
+    run(*EMBED, *COLUMNS, "--store")
+    mixed = ("search", "shop", "red dress", "--named", "picture=photos/blue.bmp")
+    found = [json.loads(line) for line in run(*mixed, "--weight", "title=0.9", "--weight", "picture=0.1").stdout.splitlines()]
+    assert found[0]["id"] == "1"
+    assert set(found[0]["why"]["named"]) == {"title", "picture"}
+    found = [json.loads(line) for line in run(*mixed, "--weight", "title=0.1", "--weight", "picture=0.9").stdout.splitlines()]
+    assert found[0]["id"] == "2"
+    found = [json.loads(line) for line in run("search", "shop", "thick soles", "--weight", "1").stdout.splitlines()]
+    assert (found[0]["id"], set(found[0]["why"]["named"])) == ("2", {""})
+    dear = run(*mixed, "--where", "price > 50", "--fusion", "rrf", "-n", "5").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in dear] == ["2"]
+    only = run("search", "shop", "--named", "title=a hat", "--min-score", "0.1").stdout.splitlines()
+    assert json.loads(only[0])["id"] == "3"
+    assert "why" in json.loads(run("search", "shop", "hat", "-n", "1").stdout)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--weight", "title=none"), "title=none"),
+        (("--weight", "title=-1"), "above 0"),
+        (("--weight", "titel=1"), "'picture', 'title'"),
+        (("--named", "picture=gone.jpg"), "gone.jpg"),
+        (("--named", "picture"), "NAME="),
+        (("--weight", "title=1", "--mode", "text"), "--mode"),
+        (("--fusion", "rrf", "--also", "other"), "--also"),
+    ],
+)
+def test_options_that_make_no_sense_are_told(run: Callable[..., Any], wrong: tuple[str, ...], said: str) -> None:
+    run(*EMBED, *COLUMNS)
+    try:
+        found = str(run("search", "shop", "red", *wrong, code=2).output)
+    except Error as error:  # ours; `main` makes a line of it
+        found = str(error)
+    assert said in found
+
+
+@pytest.mark.parametrize("spelled", ["title", "=title", "title=", "title=:m"])
+def test_named_columns_that_are_none_are_told(run: Callable[..., Any], spelled: str) -> None:
+    assert "NAME=COLUMN" in run(*EMBED, "--named", spelled, code=2).output
+
+
+def test_named_columns_are_for_tables(run: Callable[..., Any]) -> None:
+    assert "--named is for the columns" in run("embed-multi", "x", "--files", ".", "*", "--named", "a=b", code=2).output

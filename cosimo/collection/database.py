@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from ..core import config, registry
 from ..core.errors import CollectionError, NotFound, StoreError, UnreadableSource
@@ -79,6 +79,7 @@ def read(
     id_column: str | None = None,
     text_columns: Sequence[str] | None = None,
     metadata_columns: Sequence[str] | None = None,
+    named_columns: Mapping[str, str] | None = None,
     prefix: str = "",
     prepend: str = "",
 ) -> Source:
@@ -94,6 +95,7 @@ def read(
     binary, everything : for folders: bytes instead of text; hidden and git-ignored files too
     code : for folders and files: one Document a function, method and class, as `cosimo code` finds them
     id_column, text_columns, metadata_columns : for tables: the first, all others, none by default
+    named_columns : for tables: name of vectors → the column they are made of, which may hold names of pictures' files
     prefix, prepend : put before every id, before every text
 
     Returns
@@ -108,11 +110,12 @@ def read(
     from ..sources.queries import Query
     from ..sources.tables import ENDINGS, Table
 
+    columns: dict[str, Any] = {
+        "id_column": id_column, "text_columns": text_columns, "metadata_columns": metadata_columns,
+        "named_columns": named_columns, "prefix": prefix, "prepend": prepend,
+    }  # fmt: skip
     if sql is not None:
-        return Query(
-            _path(source), sql, id_column=id_column, text_columns=text_columns, metadata_columns=metadata_columns,
-            prefix=prefix, prepend=prepend,
-        )  # fmt: skip
+        return Query(_path(source), sql, **columns)
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     if code:
         from ..sources.code import Code
@@ -121,10 +124,7 @@ def read(
             raise UnreadableSource("programs are read from a folder or a file, not from a stream")
         return Code(path, pattern, encodings=encodings, everything=everything, prefix=prefix, prepend=prepend)
     if path is None or format is not None or (path.suffix.lower() in ENDINGS and not path.is_dir()):
-        return Table(
-            source, format=format, encodings=encodings, id_column=id_column, text_columns=text_columns,
-            metadata_columns=metadata_columns, prefix=prefix, prepend=prepend,
-        )  # fmt: skip
+        return Table(source, format=format, encodings=encodings, **columns)
     return Files(path, pattern, encodings=encodings, binary=binary, everything=everything, prefix=prefix, prepend=prepend)
 
 

@@ -90,6 +90,13 @@ class Named(Indexed):
             self._store.configure(self.name, replace(self._store.settings(self.name) or self._settings, named=True))
         self._settings = self._store.settings(self.name) or self._settings
 
+    def _tell(self, documents: object) -> None:
+        super()._tell(documents)
+        cells = getattr(documents, "cells", {})
+        for name, space in self._spaces().items() if cells else ():
+            if name in cells:
+                space._tell(cells[name])
+
     def _to_write(self) -> Space:
         from ..verbs.named import Space
 

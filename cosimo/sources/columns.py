@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import math
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.content import storable
-from ..core.errors import UnreadableSource
+from ..core.errors import DataError, UnreadableSource
 from ..core.geometry import LATITUDES, LONGITUDES
 from ..core.types import Document
+from .media import media_of, read_media
 from .source import Source, printable
+from .walk import why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ..core.types import Content, Problem
+    from ..core.types import Content, Modality, Problem, Recording
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 OBJECT = "metadata"  # the name of an object that is metadata and no text
@@ -33,18 +37,20 @@ class _Plan(NamedTuple):
     id: int
     text: tuple[int, ...]
     metadata: tuple[int, ...]
+    named: tuple[tuple[str, int], ...]
 
 
 class Columns:
     """`llm`'s rule, and what goes beyond it.
 
     The first column is the id, all others joined by a space are the text; an empty cell leaves its place empty. Columns
-    named as metadata are no text; where text columns are named, nothing else is text. Where none is named, an object called
-    `metadata` is the metadata, as `cosimo code --metadata` and `export` write it.
+    of metadata and of named vectors are no text; where text columns are named, nothing else is text. Where none is named,
+    an object called `metadata` is the metadata, as `cosimo code --metadata` and `export` write it.
 
     Parameters
     ----------
     id_column, text_columns, metadata_columns : names; None means the rule above
+    named_columns : name of vectors → the column they are made of
 
     Raises
     ------
@@ -57,12 +63,14 @@ class Columns:
         id_column: str | None = None,
         text_columns: Sequence[str] | None = None,
         metadata_columns: Sequence[str] | None = None,
+        named_columns: Mapping[str, str] | None = None,
     ) -> None:
         if text_columns is not None and not text_columns:
             raise UnreadableSource("the list of text columns is empty; name at least one, or leave it out")
         self._id = id_column
         self._text = text_columns
         self._metadata = tuple(metadata_columns or ())
+        self.named = dict(named_columns or {})
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def check(self, names: Sequence[str], source: str) -> None:
@@ -72,7 +80,7 @@ class Columns:
         ------
         UnreadableSource : names the column, and those that are there
         """
-        for wanted in filter(None, (self._id, *(self._text or ()), *self._metadata)):
+        for wanted in filter(None, (self._id, *(self._text or ()), *self._metadata, *self.named.values())):
             if wanted not in names:
                 raise UnreadableSource(f"{source} has no column '{wanted}'; it has: {', '.join(names)}")
         if not self._planned(tuple(names)).text:
@@ -100,7 +108,8 @@ class Columns:
         metadata = {
             names[i]: _plain(values[i]) if typed else number(values[i], exact=names[i] not in DEGREES) for i in plan.metadata
         }
-        return Document(id, content, (_plain(whole) if whole is not None else metadata) or None)
+        named = {name: _content([values[i]], [names[i]]) for name, i in plan.named}
+        return Document(id, content, (_plain(whole) if whole is not None else metadata) or None, named or None)
 
     def _whole(self, names: Sequence[str], values: Sequence[Any]) -> int | None:
         """The place of an object that is the metadata as a whole; None where there is none, or columns were named."""
@@ -127,16 +136,32 @@ class Columns:
         place = {name: i for i, name in enumerate(names)}
         id = place[self._id]
         metadata = tuple(place[name] for name in self._metadata if name in place)
+        named = tuple((name, place[column]) for name, column in self.named.items() if column in place)
         if self._text is None:
-            return _Plan(id, tuple(i for i in range(len(names)) if i != id and i not in metadata), metadata)
+            other = {id, *metadata, *(i for _, i in named)}
+            return _Plan(id, tuple(i for i in range(len(names)) if i not in other), metadata, named)
         text = tuple(place[name] for name in self._text if name in place)
         if not text:
             raise BadRow(f"it has none of the columns for the text: {', '.join(self._text)}")
-        return _Plan(id, text, metadata)
+        return _Plan(id, text, metadata, named)
+
+
+class Cells:
+    """The cells that some named vectors are made of; `unread_by` says what their model reads, as that of a `Source` does."""
+
+    unread_by: Callable[[Modality], str | None] | None = None
 
 
 class RowSource(Source):
-    """What files of rows and queries share: columns → Documents, bad rows reported and passed over."""
+    """What files of rows and queries share: columns → Documents, bad rows reported and passed over.
+
+    Attributes
+    ----------
+    cells : name of vectors → what their model reads
+    folder : in which the files lie whose names are in cells
+    """
+
+    folder = Path()
 
     def __init__(
         self,
@@ -150,6 +175,7 @@ class RowSource(Source):
         super().__init__(prefix=prefix, prepend=prepend, on_problem=on_problem)
         self.name = printable(name)
         self._columns = columns
+        self.cells = {name: Cells() for name in columns.named}
 
     def _row(self, where: str, names: Sequence[str], values: Sequence[Any], *, typed: bool = True) -> Document | None:
         """The Document in one row, or None after saying why not."""
@@ -158,11 +184,59 @@ class RowSource(Source):
         except BadRow as error:
             self._report(where, str(error))
             return None
-        return self._made(found.id, found.content, found.metadata)
+        made = self._made(found.id, found.content, found.metadata)
+        return replace(made, named=dict(self._named(where, found.named))) if found.named else made
+
+    def _named(self, where: str, cells: Mapping[str, Content | Recording]) -> Iterator[tuple[str, Content | Recording]]:
+        """What is named of a row: a file, where the model reads such ones and the cell is the name of one; else the cell."""
+        for name, cell in cells.items():
+            ask = self.cells[name].unread_by or _unread_as_text
+            kind = media_of(cell) if isinstance(cell, str) else None
+            try:
+                if isinstance(cell, str) and kind is not None and ask(kind) is None:
+                    yield name, read_media(self.folder / cell)[0]
+                elif not isinstance(cell, str) or not cell.strip() or (unread := ask("text")) is None:
+                    yield name, cell
+                else:
+                    self._report(where, f"{name}: {unread}")
+            except OSError as error:
+                self._report(where, f"{name}: {cell!r}: {why(error, 'there is no such file')}")
+            except DataError as error:
+                self._report(where, f"{name}: {cell!r}: {error}")
 
     def _id_start(self, name: str) -> str:
         """A row that cannot be read may have had any id."""
         return ""
+
+
+class NamedColumn:
+    """What a source has under one name, as documents by themselves."""
+
+    def __init__(self, source: Source, name: str) -> None:
+        self._source, self._name = source, name
+
+    def __iter__(self) -> Iterator[Document]:
+        for document in self._source:
+            if document.named and self._name in document.named:
+                yield Document(document.id, document.named[self._name])
+
+    @property
+    def unread_by(self) -> Callable[[Modality], str | None] | None:
+        """As that of a `Source`."""
+        return self._cells.unread_by
+
+    @unread_by.setter
+    def unread_by(self, ask: Callable[[Modality], str | None]) -> None:
+        self._cells.unread_by = ask
+
+    @property
+    def _cells(self) -> Cells:
+        return self._source.cells[self._name] if isinstance(self._source, RowSource) else Cells()
+
+
+def _unread_as_text(kind: Modality) -> str | None:
+    """What is said where nobody says what a model reads."""
+    return None if kind == "text" else "not a text"
 
 
 def unique(names: Sequence[str]) -> list[str]:

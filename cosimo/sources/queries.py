@@ -44,11 +44,14 @@ class Query(RowSource):
         id_column: str | None = None,
         text_columns: Sequence[str] | None = None,
         metadata_columns: Sequence[str] | None = None,
+        named_columns: Mapping[str, str] | None = None,
         prefix: str = "",
         prepend: str = "",
         on_problem: Callable[[Problem], None] | None = None,
     ) -> None:
-        columns = Columns(id_column=id_column, text_columns=text_columns, metadata_columns=metadata_columns)
+        columns = Columns(
+            id_column=id_column, text_columns=text_columns, metadata_columns=metadata_columns, named_columns=named_columns
+        )
         super().__init__("the query", columns, prefix=prefix, prepend=prepend, on_problem=on_problem)
         self._files = [(name, Path(path).expanduser()) for name, path in (attach or {}).items()]
         self._database = Path(database).expanduser() if database is not None else None

@@ -17,7 +17,7 @@ from .text import encoding_of, known_encodings, repaired, stream_encoding
 from .walk import why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ..core.types import Document, Problem
 
@@ -33,7 +33,7 @@ class Table(RowSource):
     source : a path, "-" for standard input, or a binary stream; a stream is read as it comes and can be read once
     format : csv, tsv, json, ndjson (also: jsonl, nl); None goes by the name's ending, then by the content
     encodings : tried in order where the text is not UTF-8, before one is detected
-    id_column, text_columns, metadata_columns : see `Columns`
+    id_column, text_columns, metadata_columns, named_columns : see `Columns`; names of files are relative to the table
     prefix, prepend : put before every id, before every text
     on_problem : called with each row that cannot be used (`rows.csv:17`); the run goes on
 
@@ -57,6 +57,7 @@ class Table(RowSource):
         id_column: str | None = None,
         text_columns: Sequence[str] | None = None,
         metadata_columns: Sequence[str] | None = None,
+        named_columns: Mapping[str, str] | None = None,
         prefix: str = "",
         prepend: str = "",
         on_problem: Callable[[Problem], None] | None = None,
@@ -69,8 +70,11 @@ class Table(RowSource):
             self.path = None
             self._stream = sys.stdin.buffer if isinstance(source, str | Path) else source
             name = "stdin" if self._stream is sys.stdin.buffer else str(getattr(self._stream, "name", "stream"))
-        columns = Columns(id_column=id_column, text_columns=text_columns, metadata_columns=metadata_columns)
+        columns = Columns(
+            id_column=id_column, text_columns=text_columns, metadata_columns=metadata_columns, named_columns=named_columns
+        )
         super().__init__(name, columns, prefix=prefix, prepend=prepend, on_problem=on_problem)
+        self.folder = self.path.parent if self.path else self.folder
         if format is not None and format not in FORMATS:
             raise UnreadableSource(f"no format is called '{format}'; known are csv, tsv, json and ndjson")
         ending = ENDINGS.get(self.path.suffix.lower()) if self.path else None

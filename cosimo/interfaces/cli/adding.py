@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ...collection.collection import Collection
     from ...collection.database import Database
-    from ...core.types import Problem
+    from ...core.types import Document, Problem
     from ...sources.source import Source
     from ...verbs.ingest import Added
 
@@ -33,7 +33,7 @@ def report(problem: Problem) -> None:
     click.echo(f"{problem.name}: {problem.reason}", err=True)
 
 
-def plan(collection: Collection, sources: Iterable[Source]) -> None:
+def plan(collection: Collection, sources: Iterable[Iterable[Document]]) -> None:
     """Print what adding would do, a line of JSON a source."""
     for source in sources:
         found = collection.plan(source)
@@ -75,6 +75,7 @@ def _summary(collection: Collection, added: Added, source: Source) -> str:
         (source.problem_count, "not readable"),
         (added.passages, "passages of long texts"),
         (added.cut, "read at their beginning alone"),
+        (added.named, "named vectors"),
         *((number, f"skipped ({why})") for why, number in source.left_out.items()),
     ]
     said = (

@@ -13,6 +13,8 @@ from . import adding, options
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ...collection.collection import Collection
+    from ...collection.database import Database
     from ...sources.source import Source
 
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     click.option("--id-column", help="Column that holds the id. [default: the first]"),
     click.option("--text-columns", help="Columns to embed, with commas between. [default: all others]"),
     click.option("--metadata-columns", help="Columns stored as metadata, not embedded, with commas between."),
-    click.option("--named", "named_columns", multiple=True, metavar="NAME=COLUMN[:MODEL]",
+    click.option("--named", multiple=True, metavar="NAME=COLUMN[:MODEL]",
                  help="Give each row named vectors too, of a column that holds texts or the names of pictures' files."),
     click.option("--batch-size", type=click.IntRange(1), help="Texts between two commits."),
     click.option("--prefix", default="", help="Put this before every id."),
@@ -68,13 +70,34 @@ def embed_multi(collection: str, input_path: str | None, **given: Any) -> None:
     sources = list(_sources(input_path, given))
     with adding.opened(given) as db:
         chosen = named(db, collection, given["model"], given["precision"])
-        if given["named_columns"] and not given["dry_run"]:
-            _name(chosen, given["named_columns"])
         if given["dry_run"]:
             adding.plan(chosen, sources)
+            _plan_named(db, chosen, sources, given)
         else:
+            for name, _, model in map(_split, given["named"]):
+                if model or name not in chosen.names():
+                    chosen.named(name, model=model or given["model"] or chosen.model)
             passages = False if given["no_passages"] else None
             adding.add(chosen, sources, given, store=given["store"], passages=passages)
+
+
+def _plan_named(db: Database, chosen: Collection, sources: Iterable[Source], given: dict[str, Any]) -> None:
+    from ...sources.columns import NamedColumn
+    from .named import named
+
+    for name, _, model in map(_split, given["named"]):
+        new = name not in chosen.names()
+        space = named(db, f"{chosen.name}/{name}", model or ((given["model"] or chosen.model) if new else None))
+        adding.plan(space, [NamedColumn(source, name) for source in sources])
+
+
+def _split(spelled: str) -> tuple[str, str, str | None]:
+    """NAME, COLUMN and MODEL of --named."""
+    name, equals, rest = spelled.partition("=")
+    column, _, model = rest.partition(":")
+    if not name or not equals or not column:
+        raise click.UsageError(f"--named is NAME=COLUMN or NAME=COLUMN:MODEL, not {spelled!r}.")
+    return name, column, model or None
 
 
 def _sources(input_path: str | None, given: dict[str, Any]) -> Iterable[Source]:
@@ -92,8 +115,8 @@ def _sources(input_path: str | None, given: dict[str, Any]) -> Iterable[Source]:
     aliases = [alias for alias, _ in given["attach"]]
     if len(set(aliases)) < len(aliases):
         raise click.UsageError("--attach needs a different ALIAS for each file.")
-    if given["named_columns"] and (given["files"] or given["dry_run"]):
-        raise click.UsageError(f"--named is for the columns of a table, not for --{'files' if given['files'] else 'dry-run'}.")
+    if given["named"] and given["files"]:
+        raise click.UsageError("--named is for the columns of a table, not for --files.")
     if given["files"] and given["format_"]:
         raise click.UsageError("--format is for tables, not for --files.")
     if given["binary"] and given["encodings"]:
@@ -123,8 +146,8 @@ def _input(path: str, given: dict[str, Any]) -> Source:
     if path != "-" and given["format_"] is None and (is_document(path) or media_of(path)):
         from ...sources.files import Files
 
-        for option in ("id_column", "text_columns", "metadata_columns", "named_columns"):
-            if given[option]:
+        for option in ("id_column", "text_columns", "metadata_columns", "named"):
+            if given[option] not in (None, ()):
                 raise click.UsageError(f"--{option.replace('_', '-')} is for tables, which {path} is not.")
         told = {name: given[name] for name in ("encodings", "prefix", "prepend")}
         return Files(path, **told, on_problem=adding.report)
@@ -147,7 +170,7 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
         "id_column": given["id_column"],
         "text_columns": names(given["text_columns"]),
         "metadata_columns": names(given["metadata_columns"]),
-        "named_columns": {name: column for name, column, _ in map(_split, given["named_columns"])},
+        "named_columns": {name: column for name, column, _ in map(_split, given["named"])},
         "prefix": given["prefix"],
         "prepend": given["prepend"],
         "on_problem": adding.report,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import excerpts, options, output
+from . import excerpts, mixed, options, output
 from .hits import about
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     click.option(
         "--rerank", metavar="MODEL", help="Order the 50 best anew with a model that reads question and text together."
     ),
+    mixed.asked,
     click.option("--also", multiple=True, metavar="COLLECTION", help="Search this collection too; may be repeated."),
     click.option("--fts-syntax", is_flag=True, help="QUERY is an expression of SQLite's FTS5: 'vacuum* NOT cloud'."),
     click.option("--facets", multiple=True, metavar="FIELD", help="Count the values of FIELD under the filter instead."),
@@ -59,7 +60,9 @@ def search(collection: str, query: str | None, **given: Any) -> None:
     cosimo search words germany --plus paris --minus france
     cosimo search photos -i shoe.jpg 'but red'
     cosimo search shop --like dress-17 --unlike dress-4 --diversity 0.3
+    cosimo search shop 'red dress' --named picture=photo.jpg --weight title=0.3 --weight picture=0.7
     """
+    mixed.refuse_others(given)
     with options.opened(given["database"], writing=True, create=False) as db:
         if given["facets"]:
             _facets(db, collection, query, given)
@@ -120,6 +123,8 @@ def _within(db: Database, collection: str, query: str | None, given: dict[str, A
     chosen = named(db, collection, precision=given["precision"])
     asked, beside = _asked(query, given["input_"])
     plus = (*beside, *given["plus"])
+    if mixed.is_asked(given):
+        return mixed.search_mixed(chosen, asked, beside, given)
     if isinstance(asked, str) and not plus and not any(given[name] for name in ("like", "unlike", "minus")):
         _tell_mode(chosen, given["mode"])
     hits = chosen.search(
@@ -176,7 +181,7 @@ def _record(hit: Hit, *, several: bool) -> dict[str, Any]:
         "span": [best.start, best.end] if best else None,
         "heading": best.heading if best else None,
         "metadata": hit.metadata,
-        "why": asdict(hit.why),
+        "why": {name: part for name, part in asdict(hit.why).items() if name != "named" or part},
     }
     if best and best.page is not None:
         record["page"] = best.page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,19 +25,35 @@ def printed(hits: Iterable[Hit], *, plain: bool, as_json: bool) -> None:
     table = not as_json and output.on_terminal()
     rows = (
         {"id": hit.id, "score": hit.score, "content": _text(hit) or (about(hit) if table else None), "metadata": hit.metadata}
+        | when(hit)
         for hit in hits
     )
     output.records(rows, ("score", "id", "content"), as_json=as_json)
 
 
+def when(hit: Hit) -> dict[str, Any]:
+    """`seconds`, from when to when the best part of a sound or a film lies; nothing of other hits."""
+    best = hit.passages[0] if hit.passages else None
+    return {"seconds": list(best.seconds)} if best and best.seconds else {}
+
+
 def about(hit: Hit) -> str | None:
-    """What is known of a hit that has no text to show: of a picture its size, when and with what it was taken."""
+    """What is known of a hit that has no text: of a picture its size, when it was taken and with what; of a film where in it."""
     known = hit.metadata or {}
+    if best := when(hit).get("seconds"):
+        return f"{hit.passages[0].heading} {clock(best[0])}–{clock(best[1])}"
     size = f"{known['width']} × {known['height']}" if "width" in known and "height" in known else None
     found = [size, known.get("taken"), known.get("camera")] if known.get("media") == "image" else []
     return ", ".join(str(each) for each in found if each) or (
         output.snippet(hit.content) if isinstance(hit.content, bytes) else None
     )
+
+
+def clock(seconds: float) -> str:
+    """A time as players show it: 0:01.50, 1:02:03.50."""
+    minutes, rest = divmod(round(seconds, 2), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:05.2f}" if hours else f"{minutes}:{rest:05.2f}"
 
 
 def _text(hit: Hit) -> str | None:

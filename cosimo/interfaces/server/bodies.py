@@ -169,6 +169,8 @@ class Part(BaseModel):
     text: str | None
     heading: str
     score: float | None
+    page: int | None = None
+    seconds: tuple[float, float] | None = None
 
 
 class Reasons(BaseModel):

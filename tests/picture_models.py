@@ -1,7 +1,9 @@
-"""Models of pictures that need no weights: how much of which colour. Plugged in by the fixture of the tests that use them."""
+"""Models of pictures that need no weights: how much of which colour. `plug_in` makes them known."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +15,8 @@ from cosimo.embedders.adapted import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pytest
 
     from cosimo.core.types import Content, Role
 
@@ -43,6 +47,18 @@ class Pictures(Colours):
     """Of pictures alone."""
 
     modalities = ("image",)
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """`colours:NAME` and `pictures:NAME` are models, in this process and in those it starts, as another package's would be."""
+    info = folder / "picture_models-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: picture-models\nVersion: 1\n")
+    points = "[cosimo.embedders]\ncolours = picture_models:Colours\npictures = picture_models:Pictures\n"
+    (info / "entry_points.txt").write_text(points)
+    here = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(Path(__file__).parent), *([here] if here else [])]))
+    monkeypatch.syspath_prepend(str(folder))
 
 
 def _named(text: str) -> list[float]:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import DATA
 from document_files import pdf
+from picture_files import drawn, photographs
+from picture_models import plug_in
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -46,6 +48,8 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
     (tmp_path / "concrete.txt").write_text("The dog slept under the table.\nA red brick wall.\nCold tea in a cup.\n")
     (tmp_path / "abstract.txt").write_text("Justice requires fairness.\nThe meaning of freedom.\nHope is a duty.\n")
     (tmp_path / "essay.txt").write_text("The stone was heavy. Truth matters more than comfort.\n")
+    photographs(tmp_path / "photos")
+    (tmp_path / "shoe.jpg").write_bytes(drawn("red"))
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "cli.py").write_text('def plugins():\n    """List the plugins."""\n    print(installed())\n')
     for file in sorted((DATA / "words").glob("*")):  # the pages on words are skipped where there is none
@@ -61,6 +65,15 @@ def skip_without_words(page: Path, workplace: Path) -> None:
         pytest.skip("no folder of real data with word vectors; set COSIMO_TEST_DATA")
 
 
+@pytest.fixture
+def model_of_the_page(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights of CLIP are 600 MB: on the page about pictures a model by colours is the default."""
+    if request.getfixturevalue("page").name == "pictures.md":
+        plug_in(monkeypatch, tmp_path / "site")
+        monkeypatch.setenv("COSIMO_MODEL", "colours:page")
+        monkeypatch.setenv("COSIMO_HOME", str(tmp_path / "home"))
+
+
 def commands(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
     return [
@@ -73,7 +86,7 @@ def commands(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
-def test_the_commands_of_a_page_run_as_typed(page: Path, workplace: Path, minilm: Path) -> None:
+def test_the_commands_of_a_page_run_as_typed(page: Path, workplace: Path, minilm: Path, model_of_the_page: None) -> None:
     skip_without_words(page, workplace)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "COSIMO_DB": str(workplace / "own.db")}
@@ -86,7 +99,9 @@ def test_the_commands_of_a_page_run_as_typed(page: Path, workplace: Path, minilm
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs_as_typed(page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_of_a_page_runs_as_typed(
+    page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, model_of_the_page: None
+) -> None:
     blocks = [block for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == "python"]
     if not blocks:
         pytest.skip("no Python on this page")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from picture_models import COLOURS, Colours, Pictures
+from picture_files import drawn, encoded, photographs, taken_in_paris
+from picture_models import Colours, plug_in
 from PIL import Image, TiffImagePlugin
 
 import cosimo
-from cosimo.core import registry
 from cosimo.core.errors import DataError, NotFound
 from cosimo.core.exif import read_exif
 from cosimo.core.pictures import decoded, facts, thumbnail
@@ -25,40 +28,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _models(monkeypatch: pytest.MonkeyPatch) -> None:
-    for prefix, kind in (("colours", Colours), ("pictures", Pictures)):
-        monkeypatch.setitem(registry.EMBEDDERS, prefix, f"picture_models:{kind.__name__}")
-        kind.loaded = 0
-
-
-def encoded(picture: Image.Image, format: str = "JPEG", **options: object) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, format, **options)
-    return file.getvalue()
-
-
-def drawn(colour: str, size: tuple[int, int] = (48, 32), format: str = "JPEG", **options: object) -> bytes:
-    return encoded(Image.new("RGB", size, COLOURS[colour]), format, **options)
-
-
-def taken_in_paris(orientation: int = 1) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F], exif[0x0110] = orientation, "Canon", "Canon EOS 5D"
-    exif.get_ifd(0x8769).update({0x9003: "2024:05:01 12:33:10", 0x9011: "+02:00"})
-    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 29.6), 3: "E", 4: (2.0, 17.0, 40.2)})
-    return exif
+def _models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plug_in(monkeypatch, tmp_path / "site")
+    Colours.loaded = 0
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three photographs, one of them with all that a camera writes, and a text."""
-    made = tmp_path / "photos"
-    (made / "summer").mkdir(parents=True)
-    (made / "red.jpg").write_bytes(drawn("red"))
-    (made / "blue.png").write_bytes(drawn("blue", format="PNG"))
-    (made / "summer" / "paris.JPG").write_bytes(drawn("green", exif=taken_in_paris(6)))
-    (made / "notes.txt").write_text("a yellow house")
-    return made
+    return photographs(tmp_path / "photos")
 
 
 @pytest.fixture
@@ -401,6 +378,16 @@ def test_files_of_the_version_before_get_their_table_with_the_first_write(home: 
     assert db.collection("photos").search("red")[0].id == "red"
 
 
+def test_bytes_given_directly_say_what_they_are(home: Path) -> None:
+    photos = cosimo.open(":memory:").collection("photos", model="colours:a")
+    document = cosimo.Document("x", drawn("red"), {"price": 7})
+    for _ in range(2):  # nothing is lost where nothing changed
+        photos.add([document, cosimo.Document("y", drawn("blue"))])
+        assert photos.get("x").metadata == {"media": "image", "format": "JPEG", "width": 48, "height": 32, "price": 7}
+        assert photos.get("y").metadata == {"media": "image", "format": "JPEG", "width": 48, "height": 32}
+    assert [hit.id for hit in photos.search("blue", where="media = 'image' AND price = 7")] == ["x"]
+
+
 # -- asked with pictures
 
 
@@ -435,3 +422,55 @@ def test_other_bytes_than_pictures_are_refused_as_a_question(photos: cosimo.Coll
         photos.search(b"")
     with pytest.raises(DataError, match="plus takes texts and the bytes of pictures"):
         photos.search("red", plus=[7])
+
+
+# -- on the command line
+
+
+@pytest.fixture
+def cosimo_says(folder: Path, home: Path, tmp_path: Path):
+    """Runs a command as a person does: (what it printed, what it said besides)."""
+
+    def run(*arguments: str, code: int = 0) -> tuple[list[dict[str, object]], str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "cosimo", *arguments, "-d", "p.db"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()] if not code else [], done.stderr
+
+    return run
+
+
+def test_photographs_are_added_and_asked_with_on_the_command_line(cosimo_says, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "shoe.jpg").write_bytes(drawn("blue"))
+    (folder / "broken.jpg").write_bytes(NOISE[:3000])
+    _, said = cosimo_says("embed-multi", "photos", "--files", "photos", "**/*", "-m", "colours:a")
+    assert "broken.jpg: the picture is damaged or cut off" in said
+    assert "4 added, 1 not readable" in said
+    _, said = cosimo_says("embed-multi", "photos", "shoe.jpg", "--store")
+    assert "1 added" in said
+    found, said = cosimo_says("search", "photos", "-i", "shoe.jpg", "-n", "2")
+    assert [hit["id"] for hit in found] == ["blue.png", "shoe.jpg"]
+    assert (found[0]["passage"], found[0]["metadata"]["width"]) == (None, 48)
+    assert said == ""
+    for command in (("search", "photos", "but red"), ("similar", "photos", "-c", "but red")):
+        both, _ = cosimo_says(*command, "-i", "shoe.jpg", "-n", "3")
+        assert {hit["id"] for hit in both} == {"blue.png", "red.jpg", "shoe.jpg"}
+        assert both[0]["score"] == pytest.approx(2**-0.5, abs=0.01)
+    similar, _ = cosimo_says("similar", "photos", "shoe.jpg", "-n", "1")
+    assert (similar[0]["id"], similar[0]["content"]) == ("blue.png", None)
+
+
+def test_where_no_model_reads_the_pictures_the_summary_says_which_would(cosimo_says) -> None:
+    _, said = cosimo_says("embed-multi", "photos", "--files", "photos", "**/*.jpg", "-m", "fake:16")
+    assert "skipped (a picture, and fake:16 reads text); pictures are read by models such as st:clip-ViT-B-32" in said
+    _, said = cosimo_says("embed", "-m", "fake:16", "-i", "photos/red.jpg", code=1)
+    assert "text" in said
+
+
+def test_a_text_that_begins_like_a_picture_is_a_text(cosimo_says, tmp_path: Path) -> None:
+    (tmp_path / "bm.txt").write_text("BMW is a car, red or green")
+    cosimo_says("embed", "notes", "car", "-i", "bm.txt", "-m", "colours:a", "--store")
+    found, _ = cosimo_says("search", "notes", "-i", "bm.txt", "but red")  # a text and a text: the same as --plus
+    assert found[0]["id"] == "car"
+    assert found[0]["passage"] == "BMW is a car, red or green"

@@ -77,9 +77,19 @@ def _picture(path: Path) -> tuple[Content, dict[str, Any]]:
     if (size := path.stat().st_size) > LARGEST:
         raise DataError(f"the picture has {size:,} bytes, more than {LARGEST:,}; make it smaller first")
     data = path.read_bytes()
+    return data, picture_facts(data)
+
+
+def picture_facts(data: bytes) -> dict[str, Any]:
+    """What the file of a picture says of itself, as metadata; None for what it does not say.
+
+    Raises
+    ------
+    DataError : no picture; the message is a reason without a name
+    """
     facts = pictures.facts(data)
     exif = facts.exif
-    return data, {
+    return {
         "format": facts.format,
         "width": facts.width,
         "height": facts.height,

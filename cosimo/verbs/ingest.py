@@ -11,10 +11,10 @@ from ..core import compatibility, kinds
 from ..core.content import content_hash, is_recorded, modality_of
 from ..core.errors import DataError
 from ..core.types import Cut, Document, Recording, Row, Settings
+from . import pictured
 from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, blank, checked_id
 from .embedding import Embeddings, embed_texts, embeddings_held, looked_at_from, passages_of
 from .named import Space, parts_of, pruned
-from .pictured import pictures_of
 from .recorded import kept, with_facts
 
 if TYPE_CHECKING:
@@ -211,9 +211,9 @@ def _made(store: Store, space: Space, batch: list[Document], keep_content: bool,
     embedder = _reading(space.embedder, work.todo)
     if any(not isinstance(document.content, str) for document in work.todo):
         embedder()  # what it does not read is told before anything is decoded
-    pictured = pictures_of(work.contents)
-    if pictured.damaged:
-        reasons = {id: pictured.damaged[hash] for id, hash in work.hashes.items() if hash in pictured.damaged}
+    looked = pictured.looked_at(work.contents)
+    if looked.damaged:
+        reasons = {id: looked.damaged[hash] for id, hash in work.hashes.items() if hash in looked.damaged}
         for id, reason in reasons.items():
             spoilt(id, reason)
         work = _sorted([document for document in batch if document.id not in reasons], known)
@@ -225,20 +225,22 @@ def _made(store: Store, space: Space, batch: list[Document], keep_content: bool,
                 spoilt(document.id, unread)
         work = replace(work, todo=[document for document in work.todo if work.hashes[document.id] not in made.unread])
     rows = [_row(document, work.hashes[document.id], made, keep_content) for document in work.todo]
-    return _Made(space, before, known, work, made, rows, pictured.thumbnails)
+    return _Made(space, before, known, work, made, rows, looked.thumbnails)
 
 
 def _with_facts(work: _Work, known: dict[str, Known], keep_content: bool) -> _Work:
-    """Sounds and films with what is known of them; of those that have not changed, the bytes alone that have to be stored."""
+    """Pictures, sounds and films with what is known of them; of recordings that have not changed, the bytes to store alone."""
 
     def unchanged(document: Document) -> Document:
         if not is_recorded(document.content):
-            return document
+            return pictured.with_facts(document) if document.metadata else document
         held = known[document.id]
         content = kept(document) if keep_content and not held.has_content else None
         return replace(with_facts(document, held) if document.metadata else document, content=content)
 
-    return replace(work, todo=list(map(with_facts, work.todo)), same=list(map(unchanged, work.same)))
+    return replace(
+        work, todo=[pictured.with_facts(with_facts(document)) for document in work.todo], same=list(map(unchanged, work.same))
+    )
 
 
 def _write(store: Store, part: _Made, keep_content: bool, source: str | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.content import modality_of
@@ -28,7 +29,7 @@ class Pictured(NamedTuple):
     damaged: dict[bytes, str]  # why
 
 
-def pictures_of(contents: Mapping[bytes, Document]) -> Pictured:
+def looked_at(contents: Mapping[bytes, Document]) -> Pictured:
     """Thumbnails of those of these contents that are pictures; hash → a document with this content."""
     pictures = {
         hash: document.content
@@ -45,6 +46,17 @@ def pictures_of(contents: Mapping[bytes, Document]) -> Pictured:
             else:
                 found.damaged[hash] = str(small)
     return found
+
+
+def with_facts(document: Document) -> Document:
+    """The document; a picture that does not say itself what it is has that in its metadata."""
+    from ..sources.media import picture_facts
+
+    given = document.metadata or {}
+    if not isinstance(document.content, bytes) or "media" in given or modality_of(document.content) != "image":
+        return document
+    found = {name: value for name, value in picture_facts(document.content).items() if value is not None}
+    return replace(document, metadata={"media": "image", **found, **given})
 
 
 def _small(data: bytes) -> bytes | Error:

@@ -16,7 +16,7 @@ import cosimo
 pytest.importorskip("fastapi", reason="needs the extra server")
 from serving import MODEL, Running, refused, running
 
-from cosimo.interfaces.server import bodies
+from cosimo.interfaces.server import bodies, mixed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +133,7 @@ def test_arguments_are_those_of_python() -> None:
     assert set(bodies.Search.model_fields) == names(Collection.search)
     assert set(bodies.SearchAll.model_fields) == names(Database.search)
     assert set(bodies.Related.model_fields) == names(Collection.related)
+    assert set(mixed.SearchMixed.model_fields) == names(Collection.search_mixed)
     assert set(bodies.Relate.model_fields) == names(Collection.relate)
     assert set(bodies.Facets.model_fields) == names(Collection.facets)
     assert set(bodies.AddVectors.model_fields) == names(Collection.add_vectors)
@@ -142,6 +143,43 @@ def test_arguments_are_those_of_python() -> None:
             given = inspect.signature(function).parameters[name].default
             if not field.is_required():
                 assert (tuple(field.default) if isinstance(field.default, list) else field.default) == given
+
+
+def test_named_vectors_are_made_filled_and_asked(server: Running) -> None:
+    added(server)
+    made = server.client.put("/v1/collections/notes/named/title").json()
+    assert (made["name"], made["model"], made["named"]) == ("notes/title", MODEL, True)
+    assert server.client.put("/v1/collections/notes/named/title").json() == made
+    far = server.client.put("/v1/collections/notes/named/far", json={"model": None, "dim": 2}).json()
+    assert (far["model"], far["dim"]) == (None, 2)
+    titles = [
+        {**note, "named": {"title": title}} for note, title in zip(NOTES, ("Bread", "Pizza", "Backups of SQLite"), strict=True)
+    ]
+    assert added(server, notes=titles)["named"] == 3
+    server.post("/v1/collections/notes%2Ffar/add_vectors", {"ids": ["bread.md", "pizza.md"], "vectors": [[1, 0], [0, 1]]})
+    body = {"query": "backups of sqlite", "named": {"far": [0, 1]}, "weights": {"title": 3, "far": 1}, "where": "year = 2022"}
+    hits = server.post("/v1/collections/notes/search_mixed", body).json()["hits"]
+    assert [hit["id"] for hit in hits] == ["sqlite.md", "pizza.md"]
+    assert hits[1]["why"]["named"]["far"] == 1
+    assert hits[0]["collection"] == "notes"
+    wrong: list[tuple[dict[str, Any], int]] = [
+        ({"query": "x", "weights": {"titel": 1}}, 404),
+        ({"query": "x", "weights": {"title": 0}}, 400),
+        ({"named": {"title": {"base64": "***"}}}, 400),
+        ({"named": {"title": {"base64": "iVBORw0KGgo="}}}, 400),  # begins like a PNG
+        ({"query": "x", "weights": {"title": 1}, "fusion": "none"}, 400),
+        ({"query": "x"}, 409),  # vectors from elsewhere are asked with vectors
+        ({"query": "x", "k": 2000}, 400),
+    ]
+    for given, status in wrong:
+        refused(server.post("/v1/collections/notes/search_mixed", given), status)
+    refused(server.client.put("/v1/collections/notes/named/a%2Fb"), 409)
+    refused(server.client.put("/v1/collections/notes/named/x", json={"model": "a-model-nobody-serves"}), 404)
+    refused(
+        server.post("/v1/collections/notes/add", {"documents": [{"id": "x", "content": "x", "named": {"titel": "x"}}]}), 404
+    )
+    assert server.client.delete("/v1/collections/notes").json() == {"count": 3}
+    assert server.client.get("/v1/collections").json() == {"collections": []}
 
 
 def test_vectors_from_elsewhere_are_stored_and_searched(server: Running) -> None:
@@ -312,3 +350,20 @@ def test_what_cannot_be_reranked_is_an_error(filled: Running, body: Any, status:
 def test_without_a_reranker_the_error_says_how_to_get_one() -> None:
     with running() as server:
         assert "--rerank" in refused(server.post("/v1/rerank", {"query": "x", "documents": ["y"]}), 404)
+
+
+def test_a_pictures_thumbnail_comes_as_webp_and_is_not_sent_twice(
+    server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("PIL", reason="needs the extra media")
+    from picture_files import drawn
+    from picture_models import plug_in
+
+    plug_in(monkeypatch, tmp_path / "site")
+    with cosimo.open(server.settings.database) as db:
+        db.collection("photos", model="colours:a").add([cosimo.Document("a/red.jpg", drawn("red"))])
+    reply = server.client.get("/v1/collections/photos/thumbnail/a/red.jpg")
+    assert (reply.status_code, reply.headers["content-type"], reply.content[8:12]) == (200, "image/webp", b"WEBP")
+    again = server.client.get("/v1/collections/photos/thumbnail/a/red.jpg", headers={"If-None-Match": reply.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    refused(server.client.get("/v1/collections/photos/thumbnail/nothing"), 404)

@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ... import __version__
 from ...core.errors import Error
-from . import collections, embeddings, judging, maps, rerank, status, understanding, words
+from . import collections, embeddings, judging, maps, mixed, rerank, status, understanding, words
 from .bodies import Problem
 from .guard import Guard, caught
 from .replies import Json, of_error, problem, unknown
@@ -59,7 +59,7 @@ def _routes(served: Served) -> FastAPI:
     app.state.served = served
     hidden = _hidden(served)
     app.router.route_class = Route
-    for part in (embeddings, rerank, collections, understanding, maps, judging, words, status):
+    for part in (embeddings, rerank, collections, mixed, understanding, maps, judging, words, status):
         part.router.route_class = Route
         app.include_router(part.router, responses=ERRORS)
     if served.settings.keys:

@@ -39,6 +39,18 @@ class Item(Body):
     metadata: dict[str, Any] | None = None
 
 
+class Bytes(Body):
+    """A picture, or another file, inside of JSON."""
+
+    base64: str
+
+
+class NewItem(Item):
+    """One document to embed. `named`: name → a text, or a file, for the named vectors of that name."""
+
+    named: dict[str, str | Bytes] | None = None
+
+
 class StoredItem(Item):
     """One document as it is stored; `content_base64` in place of `content` where that is bytes."""
 
@@ -58,7 +70,7 @@ class Create(Body):
 class Add(Body):
     """Documents to embed and store."""
 
-    documents: list[Item]
+    documents: list[NewItem]
     store: bool = True
     source: str | None = None
     sync: bool = False
@@ -153,6 +165,7 @@ class Info(BaseModel):
     dim: int | None
     window: int | None
     passages: bool | None
+    named: bool = Field(description="Named vectors of the collection whose name stands before the last slash")
 
 
 class Collections(BaseModel):
@@ -179,6 +192,7 @@ class Reasons(BaseModel):
     vector: float | None
     text: float | None
     terms: list[str]
+    named: dict[str, float]
 
 
 class Found(StoredItem):

@@ -4,8 +4,8 @@ The functions are plain ones, which FastAPI runs in threads: the store may be us
 batcher of all requests.
 """
 
-from base64 import b64encode
-from collections.abc import AsyncIterator
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from typing import Annotated, Any
@@ -55,7 +55,7 @@ router = APIRouter(tags=["Collections"])
 @router.get("/v1/collections", response_model=bodies.Collections)
 def list_collections(holds: Reading) -> Json:
     """All collections, by name."""
-    return Json({"collections": [_info(info) for info in holds.database.collections()]})
+    return Json({"collections": [as_info(info) for info in holds.database.collections()]})
 
 
 @router.put("/v1/collections/{name}", response_model=bodies.Info)
@@ -64,7 +64,7 @@ def create(name: Name, holds: Writing, body: bodies.Create | None = None) -> Jso
     body = body or bodies.Create()
     collection = _collection(holds, name, body, dim=body.dim)
     collection.add([], passages=body.passages)
-    return Json(_info(collection.info()))
+    return Json(as_info(collection.info()))
 
 
 @router.get("/v1/collections/{name}", response_model=bodies.Info)
@@ -72,7 +72,7 @@ def info(name: Name, holds: Reading) -> Json:
     """What a collection is."""
     collection = holds.database.collection(name)
     collection.rows()  # says which there are, where this one is not; reads nothing yet
-    return Json(_info(collection.info()))
+    return Json(as_info(collection.info()))
 
 
 @router.delete("/v1/collections/{name}", response_model=bodies.Counted)
@@ -87,7 +87,7 @@ def drop(name: Name, holds: Writing) -> Json:
 @router.post("/v1/collections/{name}/add", response_model=bodies.Outcome)
 def add(name: Name, body: bodies.Add, holds: Writing) -> Json:
     """Embed and store documents: only what is new or changed is embedded."""
-    documents = [Document(item.id, item.content, item.metadata) for item in body.documents]
+    documents = [Document(item.id, item.content, item.metadata, unpacked(item.named)) for item in body.documents]
     collection = _collection(holds, name, body)
     added = collection.add(
         documents, store=body.store, source=body.source, sync=body.sync, passages=body.passages, progress=lambda _: None
@@ -149,21 +149,21 @@ def search(name: Name, body: bodies.Search, holds: Reading) -> Json:
     """The best documents for a text, a vector or examples."""
     given = {field: getattr(body, field) for field in type(body).model_fields if field not in ("k", "rerank")}
     hits = holds.database.collection(name).search(k=checked_most(body.k), rerank=_reranker(holds, body.rerank), **given)
-    return Json({"hits": [_hit(hit) for hit in hits]})
+    return Json({"hits": [as_hit(hit) for hit in hits]})
 
 
 @router.post("/v1/search", response_model=bodies.Hits)
 def search_all(body: bodies.SearchAll, holds: Reading) -> Json:
     """The best documents of several collections."""
     given = {field: getattr(body, field) for field in type(body).model_fields if field != "k"}
-    return Json({"hits": [_hit(hit) for hit in holds.database.search(k=checked_most(body.k), **given)]})
+    return Json({"hits": [as_hit(hit) for hit in holds.database.search(k=checked_most(body.k), **given)]})
 
 
 @router.post("/v1/collections/{name}/related", response_model=bodies.Hits)
 def related(name: Name, body: bodies.Related, holds: Reading) -> Json:
     """The documents nearest to one that is stored."""
     hits = holds.database.collection(name).related(body.id, checked_most(body.k), where=body.where, prefix=body.prefix)
-    return Json({"hits": [_hit(hit) for hit in hits]})
+    return Json({"hits": [as_hit(hit) for hit in hits]})
 
 
 @router.post("/v1/collections/{name}/relate", response_model=bodies.Lists)
@@ -202,6 +202,24 @@ def _collection(holds: Served, name: str, body: bodies.Create | bodies.Add, dim:
     return holds.database.collection(name, model=holds.model(body.model), dim=dim)
 
 
+def unpacked(given: Mapping[str, str | bodies.Bytes] | None) -> dict[str, Content] | None:
+    """Contents by name, files as bytes."""
+    return {name: unpacked_one(each) for name, each in given.items()} if given else None
+
+
+def unpacked_one(given: str | bodies.Bytes) -> Content:
+    """A text, or the bytes of a file.
+
+    Raises
+    ------
+    BadRequest : no base64
+    """
+    try:
+        return given if isinstance(given, str) else b64decode(given.base64, validate=True)
+    except ValueError as error:
+        raise BadRequest("what is said to be base64 is not") from error
+
+
 def _reranker(holds: Served, asked: str | bool | None) -> Reranker | None:
     if asked is None or asked is False:
         return None
@@ -217,11 +235,12 @@ def checked_most(k: int, name: str = "k") -> int:
     return k
 
 
-def _info(info: CollectionInfo) -> dict[str, Any]:
+def as_info(info: CollectionInfo) -> dict[str, Any]:
+    """A collection as `bodies.Info` has it."""
     settings = info.settings
     return {
         "name": info.name, "count": info.count, "model": settings.model, "dim": settings.dim, "window": settings.window,
-        "passages": settings.passages,
+        "passages": settings.passages, "named": settings.named,
     }  # fmt: skip
 
 
@@ -232,7 +251,8 @@ def _item(id: str, content: Content | Recording | None, metadata: Any) -> dict[s
     return item
 
 
-def _hit(hit: Hit) -> dict[str, Any]:
+def as_hit(hit: Hit) -> dict[str, Any]:
+    """A hit as `bodies.Found` has it."""
     return _item(hit.id, hit.content, hit.metadata) | {
         "score": hit.score,
         "why": asdict(hit.why),

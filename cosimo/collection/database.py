@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from ..core import config, registry
+from ..core.content import is_recorded
 from ..core.errors import CollectionError, NotFound, StoreError, UnreadableSource
+from .alignments import Alignments
 from .arguments import AS_STORED, Given, Where, several
 from .collection import Collection
 from .indexing import Indexing
@@ -56,14 +58,21 @@ def open(
 
 
 def embed(contents: Content | Sequence[Content], *, model: str | None = None, role: Role = "document") -> Vectors:
-    """Embed texts with the default model or the one named; nothing is stored.
+    """Embed texts, or pictures, sounds and films as bytes, with the default model or the one named; nothing is stored.
 
     Returns
     -------
     (n, dim) float32, in the order given; one text gives (1, dim)
     """
     many = [contents] if isinstance(contents, str | bytes) else list(contents)
-    return load_embedder(config.default_model() if model is None else model).embed(many, role=role).vectors
+    embedder = load_embedder(config.default_model() if model is None else model)
+    if not any(is_recorded(content) for content in many):
+        return embedder.embed(many, role=role).vectors
+    import numpy as np
+
+    from ..verbs.recorded import vectors_of
+
+    return np.stack(vectors_of(embedder, many, role))
 
 
 def read(
@@ -160,7 +169,7 @@ def make_folder(folder: Path) -> None:
         raise StoreError(f"cannot make the folder {folder}: {error.strerror}; name a database elsewhere with -d") from error
 
 
-class Database:
+class Database(Alignments):
     """Collections in one database. Use it as a context manager, or close it."""
 
     def __init__(self, store: Store, name: str, *, cache: Cache = None) -> None:
@@ -202,9 +211,11 @@ class Database:
         Raises
         ------
         NotFound : no such collection
+        DataError : an alignment goes with it that another collection is made with
         """
         with self.store.atomic():
             named = self.store.named(name)
+            self._refuse_drop([name, *named])
             gone = self.store.drop(name)
             for each in named:
                 self.store.drop(each)
@@ -314,6 +325,8 @@ class Database:
         ----------
         stored : what made the collection that asks, whose prompts it goes on with
         """
+        if model.startswith("align:"):  # kept in the file, where another process may put another one
+            return self._aligned(model, precision)
         key = (model, precision)
         if key not in self._embedders:
             self._embedders[key] = load_embedder(model, precision=precision, cache=self._cache)

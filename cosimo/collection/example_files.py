@@ -96,6 +96,22 @@ def labelled_in(path: str, label: str, text: str | None = None) -> Labelled:
     return _examples(list(_all(read(path, id_column=label, metadata_columns=[label]))), label)
 
 
+def pairs_in(path: str) -> list[tuple[str, str]]:
+    """Pairs of ids from a table: its columns `source` and `target`, else the first and the only other one.
+
+    Raises
+    ------
+    UnreadableSource : no such file, not a table, no pair in it
+    """
+    if not is_table(path):
+        raise UnreadableSource(f"{path} is no table; pairs of ids come from CSV, TSV, JSON or NDJSON")
+    rows = _rows(read(path, id_column="source", text_columns=["target"]), also=True) or _rows(read(path), also=False)
+    found = _texts(rows)
+    if not found:
+        raise UnreadableSource(f"{path} holds no pairs; two ids a row are wanted, in columns 'source' and 'target'")
+    return found
+
+
 def _only(path: str, label: str) -> bool:
     """Whether a table has no columns but `id` and labels."""
     with warnings.catch_warnings():

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from .store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from .types import Content, Cut, Settings, Vector
+    from .types import Content, Cut, Settings, Vector, Vectors
 
 
 class Held(NamedTuple):
@@ -57,3 +57,5 @@ class MigratingStore(Store, Protocol):
     def make_ready(self, collection: str, target: Settings, texts: Iterable[Ready]) -> None: ...
 
     def swap(self, collection: str, target: Settings, given: Mapping[str, bytes]) -> Swapped: ...
+
+    def remap(self, collection: str, source: Settings, target: Settings, map: Callable[[Vectors], Vectors]) -> Swapped: ...

@@ -39,6 +39,17 @@ class Results(Transactions):
                 for *found, settings in self._file.rows(sql, (entry.number,))
             ]
 
+    def keepers(self, kind: ResultKind) -> dict[str, str]:
+        """Name → collection, of all results of a kind: for kinds whose names mean one thing in the whole file."""
+        with self._reading() as state:
+            if not state.tables or state.version < SINCE:
+                return {}
+            sql = (
+                "SELECT r.name, c.name FROM cosimo_results r JOIN collections c ON c.id = r.collection_id"
+                " WHERE r.kind = ? ORDER BY r.name, c.name"
+            )
+            return dict(self._file.rows(sql, (kind,)))
+
     def result(self, collection: str, kind: ResultKind, name: str) -> Result | None:
         """One kept result; None where there is none of that kind and name.
 

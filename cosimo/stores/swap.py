@@ -8,10 +8,11 @@ else notices that a migration is under way, and no program's rows are copied. Em
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..core.content import content_hash
-from ..core.errors import BadVector, DimensionMismatch, StoreError
+from ..core.errors import BadVector, DataError, DimensionMismatch, StoreError
 from ..core.migrations import Held, Swapped
 from ..core.units import SHIFT
 from ..core.vectors import pack
@@ -20,14 +21,20 @@ from .rows import chunks, known_metadata
 from .transactions import Transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ..core.migrations import Ready
     from ..core.sqlite import File
-    from ..core.types import Content, Settings, Vector
+    from ..core.types import Content, Settings, Vector, Vectors
 
 CONTENT = ("content", "content_blob")  # the columns that hold it
 PAGE = 500  # rows whose texts are in memory at a time
+# (rowid, vector) of the next documents of a collection, and of the next passages: of collection ?1, after ?2
+VECTORS = {
+    "embeddings": "SELECT rowid, embedding FROM embeddings WHERE +collection_id = ?1 AND rowid > ?2 ORDER BY rowid",
+    "cosimo_vectors": "SELECT v.unit, v.embedding FROM cosimo_vectors v CROSS JOIN cosimo_rows r"
+    f" ON r.number = v.unit >> {SHIFT} WHERE r.collection_id = ?1 AND v.unit > ?2 ORDER BY v.unit",
+}
 TABLES = {
     # the name and the model it had: a collection that was dropped meanwhile may have left its number to another one
     "cosimo_migrations": "(collection_id INTEGER PRIMARY KEY, name TEXT, model TEXT, target TEXT)",
@@ -149,12 +156,57 @@ class Swap(Transactions):
             try:
                 found = self._pair(entry.number, given)
                 if found.done:
-                    self._put_in_place(entry, target)
+                    with self._replacing(entry, target):
+                        _put_in_place(self._file, entry.number)
                     # of the old vectors, and nobody who reads them could tell
                     found = found._replace(listed=similarities.forget(self._file, entry.number))
             finally:
                 self._file.execute("DROP TABLE IF EXISTS cosimo_swap")  # a full disk undoes all by itself
         return found
+
+    def remap(self, collection: str, source: Settings, target: Settings, map: Callable[[Vectors], Vectors]) -> Swapped:
+        """Put what `map` makes of each vector in its place, those of passages too; all in one transaction.
+
+        All else becomes as `swap` leaves it. No text is read: rows without one are no hindrance.
+
+        Parameters
+        ----------
+        source : what made the vectors
+        map : (n, dim of the source) → (n, dim of the target) float32
+
+        Raises
+        ------
+        StoreError : another program gave the collection another model meanwhile
+        DataError : a vector of another length than the collection's; nothing is changed
+        """
+        with self._writing_to(collection) as entry:
+            if entry.settings == target:  # another process was first
+                return Swapped(True)
+            if entry.settings != source:
+                raise StoreError(f"another program changed '{collection}' meanwhile; run this again")
+            with self._replacing(entry, target):
+                for table in VECTORS:
+                    _remap(self._file, table, entry, map)
+            rows = catalog.size(self._file, entry.number)
+            return Swapped(True, rows, listed=similarities.forget(self._file, entry.number))
+
+    @contextmanager
+    def _replacing(self, entry: catalog.Entry, target: Settings) -> Iterator[None]:
+        """Around the replacement of all vectors of a collection: what else becomes another with them."""
+        file, number = self._file, entry.number
+        text, before = fulltext.Text("main", number), _version(file)
+        indexed = fulltext.is_current(file, text, before)
+        file.execute("UPDATE cosimo_state SET writing = 1")  # rows are numbered as they were: triggers have nothing to do
+        yield
+        # a rise for each row, not the floor: other collections' indexes have nothing to learn
+        file.execute(f"UPDATE cosimo_rows SET changed = {schema.NEXT} WHERE collection_id = ? AND live", (number,))
+        catalog.remember(file, number, target)
+        file.execute("UPDATE cosimo_state SET writing = 0")
+        if indexed:
+            fulltext.carry(file, text, _version(file))
+        if file.value(THERE):
+            _forget(file, number)
+            _tidy(file)
 
     def _still(self, entry: catalog.Entry, target: Settings) -> None:
         if _target(self._file, entry) != target:
@@ -179,32 +231,6 @@ class Swap(Transactions):
         waiting = int(self._file.value(missing, (number,)))
         rows = int(self._file.value("SELECT count(*) FROM cosimo_swap"))
         return Swapped(not (waiting or textless), rows, waiting, textless)
-
-    def _put_in_place(self, entry: catalog.Entry, target: Settings) -> None:
-        file, number = self._file, entry.number
-        text, before = fulltext.Text("main", number), _version(file)
-        indexed = fulltext.is_current(file, text, before)
-        file.execute("UPDATE cosimo_state SET writing = 1")  # rows are numbered as they were: triggers have nothing to do
-        file.execute(
-            "UPDATE embeddings SET embedding = (SELECT n.embedding FROM cosimo_swap s CROSS JOIN cosimo_next n"
-            " ON n.hash = s.hash WHERE n.collection_id = ? AND s.row = embeddings.rowid)"
-            " WHERE rowid IN (SELECT row FROM cosimo_swap)",
-            (number,),
-        )
-        # where another program left the hash of an older text; apart, for the index on hashes makes it slow
-        file.execute(
-            "UPDATE embeddings SET content_hash = (SELECT hash FROM cosimo_swap WHERE row = embeddings.rowid) WHERE rowid IN"
-            " (SELECT row FROM cosimo_swap s JOIN embeddings e ON e.rowid = s.row WHERE e.content_hash IS NOT s.hash)"
-        )
-        _replace_passages(file, number)
-        # a rise for each row, not the floor: other collections' indexes have nothing to learn
-        file.execute(f"UPDATE cosimo_rows SET changed = {schema.NEXT} WHERE collection_id = ? AND live", (number,))
-        catalog.remember(file, number, target)
-        file.execute("UPDATE cosimo_state SET writing = 0")
-        if indexed:
-            fulltext.carry(file, text, _version(file))
-        _forget(file, number)
-        _tidy(file)
 
 
 def _page(text: str, binary: str) -> str:
@@ -242,6 +268,36 @@ def _packed(vector: Vector, target: Settings) -> bytes:
 
 def _version(file: File) -> int:
     return int(file.value(f"SELECT {schema.NEXT} - 1"))
+
+
+def _put_in_place(file: File, number: int) -> None:
+    """The vectors that are ready in the place of the old ones, passages included."""
+    file.execute(
+        "UPDATE embeddings SET embedding = (SELECT n.embedding FROM cosimo_swap s CROSS JOIN cosimo_next n"
+        " ON n.hash = s.hash WHERE n.collection_id = ? AND s.row = embeddings.rowid)"
+        " WHERE rowid IN (SELECT row FROM cosimo_swap)",
+        (number,),
+    )
+    # where another program left the hash of an older text; apart, for the index on hashes makes it slow
+    file.execute(
+        "UPDATE embeddings SET content_hash = (SELECT hash FROM cosimo_swap WHERE row = embeddings.rowid) WHERE rowid IN"
+        " (SELECT row FROM cosimo_swap s JOIN embeddings e ON e.rowid = s.row WHERE e.content_hash IS NOT s.hash)"
+    )
+    _replace_passages(file, number)
+
+
+def _remap(file: File, table: str, entry: catalog.Entry, map: Callable[[Vectors], Vectors]) -> None:
+    """What `map` makes of the vectors of a table, in their place."""
+    import numpy as np
+
+    after, width = changes.FIRST, 4 * (entry.settings.dim or 0)
+    while page := file.rows(f"{VECTORS[table]} LIMIT {PAGE}", (entry.number, after)):
+        after = page[-1][0]
+        if any(not isinstance(blob, bytes) or len(blob) != width for _, blob in page):
+            raise DataError(f"'{entry.name}' has vectors that are not of its length, {width // 4}; run: cosimo check")
+        old = np.frombuffer(b"".join(blob for _, blob in page), "<f4").reshape(len(page), -1)
+        new = ((pack(vector), row) for vector, (row, _) in zip(map(old), page, strict=True))
+        file.execute_many(f"UPDATE {table} SET embedding = ? WHERE rowid = ?", new)
 
 
 def _replace_passages(file: File, number: int) -> None:

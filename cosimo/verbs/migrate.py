@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
 
     from ..core.migrations import MigratingStore, Swapped
-    from ..core.types import Embedder, Modality, ModelSpec, Settings
+    from ..core.types import Embedder, Modality, ModelSpec, Settings, Vectors
 
 PAGE = 500  # texts looked up at a time
 SAMPLE = 64  # texts that a free model embeds so that the time can be told
@@ -44,6 +44,7 @@ class Migrated:
     tokens: int = 0
     passages: int = 0
     cut: int = 0  # texts of which the model read the beginning alone
+    mapped: int = 0  # rows whose vectors an alignment made of the old ones; nothing was embedded
     listed: int = 0  # how long the kept lists of related items were, which went with the old vectors; 0: there were none
     seconds: float = 0.0
 
@@ -201,15 +202,40 @@ def migrate(
         )
 
 
+def remap(
+    store: MigratingStore, spec: ModelSpec, collection: str, map: Callable[[Vectors], Vectors], *, restart: bool = False
+) -> Migrated:
+    """Give a collection a model into whose space its vectors can be mapped: nothing is embedded, no text is read.
+
+    Raises
+    ------
+    CollectionError : the collection is half way to another model
+    StoreError : another program gave it another model meanwhile
+    DataError : a vector that is not of the collection's length
+    """
+    started, target, stored = time.monotonic(), target_of(store, spec, collection), store.settings(collection)
+    if stored is None or stored == target:
+        return Migrated(spec.name)
+    half = store.migrating(collection)
+    if half is not None and not restart:
+        raise _half_way(store, collection, half, target)
+    done = store.remap(collection, stored, target, map)
+    return Migrated(spec.name, rows=done.rows, mapped=done.rows, listed=done.listed, seconds=time.monotonic() - started)
+
+
+def _half_way(store: MigratingStore, collection: str, half: Settings, target: Settings) -> CollectionError:
+    return CollectionError(
+        f"'{collection}' is half way to {half.model} ({len(store.ready(collection)):,} texts); go on with that model, or"
+        f" lose them and begin with {target.model}: --restart"
+    )
+
+
 @contextmanager
 def _begun(store: MigratingStore, collection: str, target: Settings, restart: bool) -> Iterator[None]:
     """The collection half way to its next model; as it was again where nothing came of it."""
     half = store.migrating(collection)
     if half is not None and half != target and not restart:
-        raise CollectionError(
-            f"'{collection}' is half way to {half.model} ({len(store.ready(collection)):,} texts); go on with that model, or"
-            f" lose them and begin with {target.model}: --restart"
-        )
+        raise _half_way(store, collection, half, target)
     if half != target or restart:
         store.begin_migration(collection, target)
     try:

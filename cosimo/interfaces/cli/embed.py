@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...collection.collection import Collection
-    from ...core.types import Document, Role, Vector
+    from ...core.types import Document, Embedder, Role, Vector
 
 
 @click.command()
@@ -58,7 +58,12 @@ def embed(
     extra = metadata_of(metadata)
     text = content_of(content, input_, binary)
     if collection is None or id is None:
-        vector, cut = _computed(text, model, precision, "query" if role == "query" else "document")
+        asked: Role = "query" if role == "query" else "document"
+        if database is not None and model is not None and model.startswith("align:"):  # which that file keeps
+            with options.opened(database, writing=False) as db:
+                vector, cut = _computed(text, db.embedder(model, precision), asked)
+        else:
+            vector, cut = _computed(text, _loaded(model, precision), asked)
         _print(vector, format_ or "json")
     else:
         with options.opened(database, writing=True, busy_timeout=busy_timeout) as db:
@@ -69,13 +74,17 @@ def embed(
         click.echo("The text is longer than the model's window; only its beginning was read.", err=True)
 
 
-def _computed(content: str | bytes, model: str | None, precision: str | None, role: Role) -> tuple[Vector, bool]:
+def _loaded(model: str | None, precision: str | None) -> Embedder:
     from ...collection.database import load_embedder
     from ...core.config import default_model
+
+    return load_embedder(default_model() if model is None else model, precision=precision)
+
+
+def _computed(content: str | bytes, embedder: Embedder, role: Role) -> tuple[Vector, bool]:
     from ...core.content import is_recorded
     from ...verbs.recorded import vectors_of
 
-    embedder = load_embedder(default_model() if model is None else model, precision=precision)
     if is_recorded(content):
         return vectors_of(embedder, [content], role)[0], False
     reply = embedder.embed([content], role=role)

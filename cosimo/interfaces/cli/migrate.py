@@ -130,6 +130,7 @@ def _summary(name: str, done: Migrated) -> str:
     if not done.rows:
         return f"{output.snippet(name)}: made with {done.model} already, nothing to do"
     counts = [
+        (done.mapped, "vectors mapped, nothing embedded"),
         (done.embedded, "texts embedded"),
         (done.committed - done.embedded, "ready before"),
         (done.passages, "passages of long texts"),

@@ -1,0 +1,216 @@
+"""Aligning: alignments wired to a database: learned from pairs of two collections, kept in the file, loaded as `align:NAME`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ..core import trust
+from ..core.compatibility import comparable, made_by
+from ..core.errors import DataError, Error, NotFound, StoreError
+from ..embedders.aligned import PREFIX, AlignedEmbedder, Joined
+from ..verbs.align import align, checked
+from ..verbs.aligning.kept_alignments import Kept, checked_name, find, result_of
+from ..verbs.scoring.space import refuse_other_space, space_of
+from ..verbs.whole import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from ..core.results import KeepingStore
+    from ..core.types import Embedder, ModelSpec, Settings
+    from ..embedders.aligned import Map
+    from ..verbs.align import Method
+    from .collection import Collection
+    from .database import Database
+
+    Pairs = str | Path | Iterable[tuple[str, str]] | None
+
+
+class Alignment:
+    """A map from the space of one collection into that of another, and how good it is."""
+
+    def __init__(self, kept: Kept) -> None:
+        self.name, self.source, self.target, self.joined, self.report = kept
+
+    @property
+    def model(self) -> str:
+        """By which collections ask for it: `align:NAME`."""
+        return PREFIX + self.name
+
+    def __repr__(self) -> str:
+        return f"<cosimo alignment {self.name}, {self.source} → {self.target}: {self.report}>"
+
+
+def learn(
+    db: Database, name: str, source: str, target: str, pairs: Pairs, method: Method, holdout: float, seed: int, *, save: bool,
+    replace: bool,
+) -> Alignment:  # fmt: skip
+    """An alignment of two collections, kept with the first one."""
+    checked_name(name)
+    checked(method, holdout, seed)
+    if source == target:
+        raise DataError(f"'{source}' cannot be aligned with itself: its vectors are in one space already")
+    sides = [db.collection(each) for each in (source, target)]
+    for side in sides:
+        _refuse_unfit(side)
+    if sides[1].model is None:
+        raise DataError(f"'{target}' holds vectors from elsewhere, so no question could be read; align with one of a model")
+    store = keeping(db)
+    before = store.keepers("alignment").get(name) if save else None
+    if before is not None and not replace:
+        raise DataError(f"there is an alignment '{name}', kept with '{before}'; choose another name, or"
+                        " replace it with --replace (replace=True)")  # fmt: skip
+    if before is not None:
+        _refuse_used(db, {name: before})
+    first, second = (whole(db.store, each) for each in (source, target))
+    rows, left_out = _paired(first.ids, second.ids, pairs, f"'{source}' and '{target}'")
+    vectors = (side.vectors[list(places)] for side, places in zip((first, second), rows, strict=True))
+    learned = align(*vectors, method=method, holdout=holdout, seed=seed, left_out=left_out)
+    spec = _spec_of(sides[0])
+    reads, seconds = (spec.modalities, spec.seconds) if spec is not None else ((), None)
+    joined = Joined(learned.map, _settings(sides[0]), _settings(sides[1]), reads, seconds)
+    kept = Kept(name, source, target, joined, learned.report)
+    if save:
+        asked = {"method": method, "holdout": holdout, "seed": seed}
+        with db.store.atomic():
+            if before is not None:
+                store.forget(before, "alignment", name)
+            store.keep(source, result_of(kept, first.version, asked))
+    return Alignment(kept)
+
+
+def keeping(db: Database) -> KeepingStore:
+    """The store as one that keeps results.
+
+    Raises
+    ------
+    StoreError : it does not
+    """
+    if not hasattr(db.store, "keep"):
+        raise StoreError(f"{db.name} cannot keep an alignment")
+    return cast("KeepingStore", db.store)
+
+
+def alignments(db: Database) -> list[Alignment]:
+    """All that are kept, by name."""
+    store = keeping(db)
+    return [Alignment(kept) for name in store.keepers("alignment") if (kept := find(store, name)) is not None]
+
+
+def forget(db: Database, name: str) -> None:
+    """Remove an alignment that no collection was made with."""
+    store = keeping(db)
+    source = store.keepers("alignment").get(name)
+    if source is None:
+        raise _missing(db, name)
+    _refuse_used(db, {name: source})
+    store.forget(source, "alignment", name)
+
+
+def _refuse_used(db: Database, going: Mapping[str, str], besides: Sequence[str] = ()) -> None:
+    """Raise `DataError` where a collection is made with an alignment that is about to go (name → what it is kept with)."""
+    for name, source in going.items():
+        model = PREFIX + name
+        users = [info.name for info in db.store.collections() if info.settings.model == model and info.name not in besides]
+        if users:
+            raise DataError(
+                f"'{users[0]}' was made with the alignment '{name}', kept with '{source}', and without it could be"
+                f" asked nothing any more; give it another model first: cosimo migrate {users[0]} --model MODEL"
+            )
+
+
+def refuse_drop(db: Database, gone: Sequence[str]) -> None:
+    """Raise `DataError` where another collection is made with an alignment that goes with these."""
+    if hasattr(db.store, "keep"):
+        going = {name: source for name, source in keeping(db).keepers("alignment").items() if source in gone}
+        _refuse_used(db, going, besides=gone)
+
+
+def embedder(db: Database, model: str) -> AlignedEmbedder:
+    """The model `align:NAME` of a file. Its two models are loaded when something has to be read by them.
+
+    Raises
+    ------
+    NotFound : the file keeps no such alignment
+    """
+    kept = _found(db, model.removeprefix(PREFIX))
+    joined = kept.joined
+    source = None if joined.source.model is None else lambda: _side(db, kept, joined.source)
+    return AlignedEmbedder(kept.name, joined, source=source, target=lambda: _side(db, kept, joined.target))
+
+
+def map_of(db: Database, model: str, collection: str) -> Map | None:
+    """The map of a model `align:NAME`, where a collection's vectors are of the space that it maps from."""
+    kept, stored = _found(db, model.removeprefix(PREFIX)), db.store.settings(collection)
+    same = stored is not None and comparable(kept.joined.source, stored)
+    if stored is not None and stored.model is None and collection != kept.source:
+        return None  # vectors from elsewhere have no name to know their space by
+    return kept.joined.map if same else None
+
+
+def _found(db: Database, name: str) -> Kept:
+    kept = find(keeping(db), name)
+    if kept is None:
+        raise _missing(db, name)
+    return kept
+
+
+def _missing(db: Database, name: str) -> NotFound:
+    there = ", ".join(f"'{each}'" for each in keeping(db).keepers("alignment")) or "none yet"
+    return NotFound(f"{db.name} keeps no alignment '{name}', but {there}; run: cosimo align {name} SOURCE TARGET")
+
+
+def _side(db: Database, kept: Kept, side: Settings) -> Embedder:
+    """One of the two models, held against the one that made the vectors."""
+    model = str(side.model)
+    trust.refuse_unnamed(model, PREFIX + kept.name)
+    found = db.embedder(model, stored=side)
+    advice = f"learn it anew: cosimo align {kept.name} {kept.source} {kept.target} --replace"
+    refuse_other_space(space_of(side), made_by(found.spec), f"the alignment '{kept.name}' was", advice)
+    return found
+
+
+def _settings(collection: Collection) -> Settings:
+    return collection.info().settings
+
+
+def _refuse_unfit(collection: Collection) -> None:
+    """Raise for a collection that is not there, or whose vectors an alignment has made."""
+    collection._must_exist()
+    if (collection.model or "").startswith(PREFIX):
+        raise DataError(f"'{collection.name}' was made with {collection.model}, a map already; align vectors of a model's own")
+
+
+def _spec_of(collection: Collection) -> ModelSpec | None:
+    """What the model of a collection is; None where there is none, or none that can be run here."""
+    try:
+        return collection.embedder.spec
+    except Error:  # its vectors are there: what it reads beside is learned where it is installed
+        return None
+
+
+def _paired(first: list[str], second: list[str], pairs: Pairs, names: str) -> tuple[list[tuple[int, ...]], int]:
+    """Places of both sides that belong together, and how many pairs given are not there."""
+    left, right = ({id: at for at, id in enumerate(ids)} for ids in (first, second))
+    asked = [(id, id) for id in first if id in right] if pairs is None else _given(pairs)
+    found = [(left[a], right[b]) for a, b in asked if a in left and b in right]
+    if not found:
+        what = "no ids in common" if pairs is None else f"none of the {len(asked):,} pairs that were given"
+        raise DataError(f"{names} have {what}, among items with a vector; give pairs of ids: --pairs FILE (pairs=)")
+    return list(zip(*found, strict=True)), len(asked) - len(found)
+
+
+def _given(pairs: Any) -> list[tuple[str, str]]:
+    if isinstance(pairs, str | Path):
+        from .example_files import pairs_in
+
+        return pairs_in(str(pairs))
+    try:
+        found = [(first, second) for first, second in pairs]
+    except (TypeError, ValueError) as error:
+        raise DataError("pairs are (id of the source, id of the target) each") from error
+    if not all(isinstance(id, str) for pair in found for id in pair):
+        raise DataError("pairs are (id of the source, id of the target) each, both texts")
+    return found

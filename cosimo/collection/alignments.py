@@ -1,0 +1,101 @@
+"""Alignments: the methods of a database that learn a map between two of its collections' spaces. `aligning` does the work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from ..core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from ..core.types import Embedder
+    from ..embedders.aligned import Map
+    from ..verbs.align import Method
+    from .aligning import Alignment
+    from .database import Database
+
+
+class Alignments:
+    """The part of `Database` that aligns."""
+
+    def align(
+        self,
+        name: str,
+        source: str,
+        target: str,
+        *,
+        pairs: str | Path | Iterable[tuple[str, str]] | None = None,
+        method: Method = "ridge",
+        holdout: float = 0.2,
+        seed: int = 0,
+        save: bool = True,
+        replace: bool = False,
+    ) -> Alignment:
+        """A map from the space of one collection into that of another, kept in the file as the model `align:NAME`.
+
+        `report` says how often it finds partners among pairs that were held out; the map itself is learned from all pairs.
+        It is kept with the source, and goes with it.
+
+        Parameters
+        ----------
+        source, target : names of collections: of pictures and of their captions, say, or the same texts by two models
+        pairs : (id of the source, id of the target) each, or a table of them; left out: items of one id are a pair
+        method : ridge (regression, the penalty chosen by leaving pairs out), orthogonal (a rotation), contrastive (from ridge,
+            a few hundred steps that tell partners from others)
+        holdout : share of the pairs that only test it
+        seed : the same one holds out the same pairs
+        save : False keeps nothing
+        replace : in the place of the one of that name
+
+        Raises
+        ------
+        NotFound : no such collection
+        DataError : fewer than ten pairs, no ids in common, vectors all the same, an unknown method, a holdout that is no share,
+            a collection with itself, a name that cannot be, or is taken
+        StoreError : the file cannot be written
+        """
+        from .aligning import learn
+
+        return learn(self._database, name, source, target, pairs, method, holdout, seed, save=save, replace=replace)
+
+    def alignments(self) -> list[Alignment]:
+        """The alignments that are kept in the file, by name."""
+        from .aligning import alignments
+
+        return alignments(self._database)
+
+    def forget_alignment(self, name: str) -> None:
+        """Remove an alignment.
+
+        Raises
+        ------
+        NotFound : there is none of that name
+        DataError : a collection is made with it
+        """
+        from .aligning import forget
+
+        forget(self._database, name)
+
+    def _aligned(self, model: str, precision: str | None) -> Embedder:
+        from .aligning import embedder
+
+        if precision:
+            raise ConfigError(f"a precision can be chosen for local models alone, which '{model}' is not; leave it out")
+        return embedder(self._database, model)
+
+    def _refuse_drop(self, names: Sequence[str]) -> None:
+        from .aligning import refuse_drop
+
+        refuse_drop(self._database, names)
+
+    def _map_of(self, model: str, collection: str) -> Map | None:
+        """Where a model is an alignment from the space of a collection: the map that spares embedding anew."""
+        from .aligning import map_of
+
+        return map_of(self._database, model, collection) if model.startswith("align:") else None
+
+    @property
+    def _database(self) -> Database:
+        return cast("Database", self)

@@ -38,7 +38,7 @@ def when(hit: Hit) -> dict[str, Any]:
 
 
 def about(hit: Hit) -> str | None:
-    """What is known of a hit that has no text: of a picture its size, when it was taken and with what; of a film where in it."""
+    """What is known of a hit that has no text: of a picture its size, when and with what it was taken; of a film where."""
     known = hit.metadata or {}
     if best := when(hit).get("seconds"):
         return f"{hit.passages[0].heading} {clock(best[0])}–{clock(best[1])}"

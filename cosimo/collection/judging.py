@@ -1,16 +1,20 @@
-"""Judging: scales and classifiers of a collection: learned, kept in the file, and used on its items. Each is a short method."""
+"""Judging: scales, classifiers and labels: learned, kept in the file, and used on a collection's items. Each a short method."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.errors import DataError, NotFound
+from .arguments import several
 from .scoring import TEMPLATE, Classifier, Scale
 from .understanding import Understanding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ..core.types import Content
     from ..verbs.classes import Method, Prediction
+    from ..verbs.labelling import Labelled
     from ..verbs.score import Scored
     from ..verbs.scoring.labels import Written
     from ..verbs.whole import Whole
@@ -175,6 +179,54 @@ class Judging(Understanding):
         chosen = of_this_space(self, self.classes(classes) if isinstance(classes, str) else classes, "these classes were")
         items = self._items(where, prefix)
         return chosen.classes.classify(items.ids, items.vectors, min_confidence)
+
+    def label(
+        self,
+        labels: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        contents: Sequence[Content] | None = None,
+        template: str = TEMPLATE,
+        scale: float | None = None,
+        where: Where = None,
+        prefix: str = "",
+    ) -> list[Labelled]:
+        """How likely each of these labels is for each item: shares that sum to 1, of pictures as CLIP gives them.
+
+        Nothing is learned, and a label is any text: "a red shoe". `classify` says more where there are examples.
+
+        Parameters
+        ----------
+        labels : two or more
+        ids : of the items, in this order; left out, all of them
+        contents : in place of items, texts or the bytes of pictures from elsewhere; their ids are 0, 1, …
+        template : what is embedded of a label, `{}` being the label itself: "a photo of {}"
+        scale : what cosines are multiplied by before the softmax: more makes it surer. Left out, what the model was trained
+            with, else 100, CLIP's; for a model of texts alone 20
+        where, prefix : which items
+
+        Raises
+        ------
+        NotFound : no such collection, or no item of one of the ids
+        DataError : fewer than two labels, ids or contents together with something else, contents the model does not read
+        ModelMismatch : the collection's vectors come from elsewhere, so labels have no place among them
+        """
+        from .labelling import of_contents, of_items
+
+        self._must_exist()
+        if sum((ids is not None, contents is not None, where is not None or bool(prefix))) > 1:
+            raise DataError("labels are for some ids, for contents from elsewhere, or for items that pass; give one of them")
+        labels = several(labels)
+        if contents is not None:
+            return of_contents(self.embedder, labels, contents, template, scale)
+        items = self._items(where, prefix)
+        if ids is None:
+            return of_items(self, labels, items.ids, items.vectors, template, scale)
+        wanted = several(ids)
+        place = {id: at for at, id in enumerate(items.ids)}
+        if missing := next((id for id in wanted if id not in place), None):
+            raise NotFound(f"no item '{missing}' with a vector in collection '{self.name}'")
+        return of_items(self, labels, wanted, items.vectors[[place[id] for id in wanted]], template, scale)
 
     def write_labels(self, predictions: Iterable[Prediction], field: str, *, overwrite: bool = False) -> Written:
         """Set a field of items' metadata to their predicted labels; texts, vectors and other fields stay as they are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import struct
@@ -386,6 +387,14 @@ def test_bytes_given_directly_say_what_they_are(home: Path) -> None:
         assert photos.get("x").metadata == {"media": "image", "format": "JPEG", "width": 48, "height": 32, "price": 7}
         assert photos.get("y").metadata == {"media": "image", "format": "JPEG", "width": 48, "height": 32}
     assert [hit.id for hit in photos.search("blue", where="media = 'image' AND price = 7")] == ["x"]
+
+
+def test_the_page_of_a_map_holds_the_thumbnails(photos: cosimo.Collection, tmp_path: Path) -> None:
+    photos.export_map(photos.map(method="pca"), tmp_path / "map.html")
+    page = (tmp_path / "map.html").read_text()
+    for id in ("red.jpg", "blue.png"):
+        assert base64.b64encode(photos.thumbnail(id)).decode() in page
+    assert page.count("UklGR") == 3  # RIFF
 
 
 # -- asked with pictures

@@ -23,6 +23,8 @@ from .palette import OTHER, RAMP, colors
 from .scene import SHOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from .scene import Field, Scene
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 SCRIPTS = ("words", "data", "camera", "painter", "grid", "names", "coloring", "panel", "main")
 TEXTS = 20_000_000  # characters of texts in a page; of 100,000 items the first 200 of each, of 5,000 the first 4,000
 LONGEST = 4_000  # characters of one text
+PICTURES = 40_000_000  # bytes of thumbnails, those of some 5,000 pictures, above which the page does without them
 FIELD = 4_000_000  # characters of a field's values, above which the page does without it
 PLACE = re.compile(r"\{\{(\w+)\}\}")
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
@@ -88,12 +91,20 @@ def _data(scene: Scene) -> dict[str, Any]:
         "texts": [text[:most] for text in scene.texts],
         "cut": [int(len(text) > most) for text in scene.texts],
         "links": scene.links,
+        "pictures": _pictures(scene.thumbnails),
         "fields": [_field(field) for field in scene.fields if sum(len(value) for value in field.values) <= FIELD],
         "color": scene.color,
         "palette": colors(SHOWN),
         "other": OTHER,
         "ramp": RAMP,
     }  # fmt: skip
+
+
+def _pictures(thumbnails: Sequence[bytes | None]) -> list[str | None]:
+    """Thumbnails as base64; none where they are too many."""
+    if sum(len(each) for each in thumbnails if each) > PICTURES:
+        return []
+    return [base64.b64encode(each).decode() if each else None for each in thumbnails]
 
 
 def _field(field: Field) -> dict[str, Any]:

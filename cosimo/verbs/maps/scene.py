@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ...core.results import KeepingStore
+    from ...core.results import KeepingStore, PicturingStore
     from ...core.store import Store
     from ...core.types import Content, Metadata, Row, Vectors
     from ..atlas import Map
@@ -66,6 +66,7 @@ class Scene:
     metadata: list[Metadata]
     fields: list[Field]
     color: str | None  # the field to colour by
+    thumbnails: Sequence[bytes | None] = ()  # WebP, where the item is a picture; empty where none is
 
     @property
     def field(self) -> Field | None:
@@ -111,7 +112,8 @@ def scene(
     named = [_title(id, content, data, title) for id, content, data in zip(map.ids, contents, metadata, strict=True)]
     texts = [storable(content) if isinstance(content, str) else "" for content in contents]
     links = [_link(data, link) for data in metadata]
-    return Scene(map, map.collection, named, texts, links, metadata, fields, chosen.name if chosen else _best(fields))
+    chosen_name = chosen.name if chosen else _best(fields)
+    return Scene(map, map.collection, named, texts, links, metadata, fields, chosen_name, _thumbnails(store, rows))
 
 
 def _rows(store: Store, map: Map) -> Iterator[Row | None]:
@@ -120,6 +122,18 @@ def _rows(store: Store, map: Map) -> Iterator[Row | None]:
         chunk = map.ids[start : start + READ]
         found = store.get(map.collection, chunk)
         yield from (found.get(id) for id in chunk)
+
+
+def _thumbnails(store: Store, rows: Sequence[Row | None]) -> list[bytes | None]:
+    """The kept thumbnail of each item that is a picture; empty where there is none at all."""
+    if not hasattr(store, "thumbnail"):
+        return []
+    keeping = cast("PicturingStore", store)
+    found = [
+        keeping.thumbnail(row.hash) if row and row.hash and (row.metadata or {}).get("media") == "image" else None
+        for row in rows
+    ]
+    return found if any(found) else []
 
 
 # -- titles and links

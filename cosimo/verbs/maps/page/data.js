@@ -20,6 +20,15 @@ class Data {
 
   title(i) { return this.titles[i] === null ? this.ids[i] : this.titles[i]; }
 
+  // What an item that is a picture looks like, as an element; null for any other.
+  picture(i) {
+    if (!this.pictures[i]) return null;
+    const image = element("img");
+    image.src = `data:image/webp;base64,${this.pictures[i]}`;
+    image.alt = "";
+    return image;
+  }
+
   value(field, i) {
     if (field.kind === "number") return Number.isNaN(field.numbers[i]) ? "" : shownNumber(field.numbers[i]);
     return field.codes[i] < 0 ? "" : field.values[field.codes[i]];

@@ -184,7 +184,7 @@ function hover(event) {
     tip.hidden = i < 0;
     if (i >= 0) {
       const value = coloring.field ? data.value(coloring.field, i) : "";
-      tip.replaceChildren(document.createTextNode(data.title(i)));
+      tip.replaceChildren(...[data.picture(i), document.createTextNode(data.title(i))].filter(Boolean));
       if (value) tip.append(element("small", "", value));
     }
   }

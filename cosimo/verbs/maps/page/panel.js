@@ -26,6 +26,7 @@ class Panel {
       list.append(element("dt", "", nameOf(field)), shown);
     }
     part(".text").textContent = (data.texts[i] || "") + (data.cut[i] ? SAY.short : "");
+    part(".text").prepend(...[data.picture(i)].filter(Boolean));
     const beside = part(".beside ol");
     beside.replaceChildren(...this._beside(i, 6).map((other) => {
       const item = element("li"), button = element("button", "", data.title(other));

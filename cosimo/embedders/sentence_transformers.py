@@ -136,7 +136,7 @@ class SentenceTransformersEmbedder:
     @cached_property
     def _pictures(self) -> Any:
         """What reads pictures: the model itself, or another one of whose space its texts are; loaded when it is needed."""
-        return _loaded(self._partner, _kept(self._partner), self._chosen) if self._partner else self._model
+        return _loaded(self._partner, kept(self._partner), self._chosen) if self._partner else self._model
 
     @cached_property
     def _dim(self) -> int:

@@ -10,9 +10,11 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import Response
 
 from ...collection.collection import Collection
+from ...core.content import content_hash
 from ...core.errors import ModelNotFound, RateLimited
 from ...core.types import CollectionInfo, Content, Document, Hit, Recording, Reranker
 from . import bodies
@@ -127,6 +129,17 @@ def get(name: Name, id: Name, holds: Reading) -> Json:
 def vector(name: Name, id: Name, holds: Reading) -> Json:
     """One item's vector as it is stored."""
     return Json({"id": id, "vector": holds.database.collection(name).vector(id).tolist()})
+
+
+@router.get("/v1/collections/{name}/thumbnail/{id:path}", response_class=Response)
+def thumbnail(name: Name, id: Name, holds: Reading, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+    """A small copy of one picture, WebP of at most 256 pixels."""
+    data = holds.database.collection(name).thumbnail(id)
+    tag = f'"{content_hash(data).hex()}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}  # asked for, not sent again
+    if if_none_match == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type="image/webp", headers=headers)
 
 
 @router.delete("/v1/collections/{name}/items/{id:path}", response_model=bodies.Counted)

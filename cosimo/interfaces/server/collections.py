@@ -136,7 +136,7 @@ def thumbnail(name: Name, id: Name, holds: Reading, if_none_match: Annotated[str
     """A small copy of one picture, WebP of at most 256 pixels."""
     data = holds.database.collection(name).thumbnail(id)
     tag = f'"{content_hash(data).hex()}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}  # asked for, not sent again
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}  # asked for, seldom sent
     if if_none_match == tag:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type="image/webp", headers=headers)

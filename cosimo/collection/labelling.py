@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core import config
 from ..core.compatibility import made_by
 from ..core.vectors import normalised
 from ..verbs.labelling import label, scale_of
@@ -36,6 +37,17 @@ def of_contents(
     factor, names = scale_of(embedder.spec, scale), _labels(embedder, labels, template)
     vectors = normalised(embedder.embed(contents).vectors)
     return label([str(at) for at in range(len(contents))], vectors, names, factor)
+
+
+def without_collection(
+    labels: Sequence[str], contents: Sequence[Content], model: str | None, precision: str | None, *, template: str,
+    scale: float | None,
+) -> list[Labelled]:  # fmt: skip
+    """As `of_contents`, by the model of a name; left out, the default."""
+    from .models import load_embedder
+
+    embedder = load_embedder(config.default_model() if model is None else model, precision=precision)
+    return of_contents(embedder, labels, contents, template, scale)
 
 
 def _labels(embedder: Embedder, labels: Sequence[str], template: str) -> dict[str, NDArray[np.float32]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..core.errors import DataError
-from .classes import DIVISORS
+from .classes import DIVISORS, Prediction, checked_confidence
 from .scoring.held_out import confidences
 
 if TYPE_CHECKING:
@@ -40,6 +40,17 @@ class Labelled(NamedTuple):
     def share(self) -> float | None:
         """Of the likeliest."""
         return next(iter(self.shares.values()), None)
+
+    def prediction(self, least: float = 0.0) -> Prediction:
+        """As `classify` says it: no label where its share is below the least.
+
+        Raises
+        ------
+        DataError : a least share that is none
+        """
+        checked_confidence(least)
+        sure = self.share is not None and self.share >= least
+        return Prediction(self.id, self.label if sure else None, self.share)
 
 
 def scale_of(spec: ModelSpec, asked: float | None) -> float:

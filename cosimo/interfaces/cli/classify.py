@@ -97,6 +97,8 @@ def learn(collection: str, **given: Any) -> None:
     label,
     text_column,
     names,
+    click.option("--labels", metavar="A,B,…", help="Print how likely each of these is: texts, such as 'a red shoe,a dress'."),
+    click.option("--scale", type=float, help="With --labels, how sure to be. [default: the model's own]"),
     method,
     template,
     click.option("--min-confidence", type=float, default=0.0, show_default=True, help="No label where confidence is lower."),
@@ -117,11 +119,19 @@ def apply(collection: str | None, **given: Any) -> None:
     The classes are those that `cosimo classify learn` kept in COLLECTION, or come from --examples or --names. The word `apply`
     may be left out. Confidence is as often right as it says, on examples like those that were learned from.
 
+    With --labels nothing is learned: each item, of pictures too, gets percentages that sum to 100, as CLIP gives them.
+
     \b
+    cosimo classify photos --labels 'a red shoe,a blue dress,a hat'
     cosimo classify tickets --min-confidence 0.8 --where 'intent IS NULL' --write intent
     cosimo classify --examples labelled.csv --texts new.txt
     """
     _refuse(collection, given)
+    if given["labels"] is not None:
+        from .labels import shares
+
+        shares(collection, given)
+        return
     if collection is None:
         found = _alone(given)
         _print(_of_texts(found, given), given)
@@ -138,10 +148,7 @@ def apply(collection: str | None, **given: Any) -> None:
             found, min_confidence=given["min_confidence"], where=given["where"], prefix=given["prefix"]
         )
         if given["write"] is not None:
-            done = chosen.write_labels(predictions, given["write"], overwrite=given["overwrite"])
-            more = "" if given["overwrite"] else " (--overwrite replaces labels)"
-            left = f", {done.left:,} left as they were{more}" if done.left else ""
-            click.echo(f"{output.snippet(given['write'])}: {done.written:,} items written{left}", err=True)
+            output.written(chosen.write_labels(predictions, given["write"], overwrite=given["overwrite"]), given)
     _print([(each, None) for each in predictions], given)
 
 
@@ -157,14 +164,16 @@ def _refuse(collection: str | None, given: dict[str, Any]) -> None:
     if given["label"] is not None and given["examples"] is None:
         raise click.UsageError("--label is the column of --examples; of items: cosimo classify learn COLLECTION --label FIELD")
     if collection is None:
-        if not _learning(given):
-            raise click.UsageError("Give a COLLECTION that keeps classes, or --examples, or --names.")
+        if not _learning(given) and given["labels"] is None:
+            raise click.UsageError("Give a COLLECTION that keeps classes, or --examples, --names or --labels.")
         if given["where"] or given["prefix"]:
             raise click.UsageError("--where and --prefix need a COLLECTION.")
     elif given["model"] is not None:
         raise click.UsageError("--model is for texts without a COLLECTION, which has its own.")
     if given["write"] is not None and (collection is None or texts):
         raise click.UsageError("--write is for the items of a COLLECTION.")
+    if given["scale"] is not None and given["labels"] is None:
+        raise click.UsageError("--scale goes with --labels.")
     if given["overwrite"] and given["write"] is None:
         raise click.UsageError("--overwrite goes with --write FIELD.")
 

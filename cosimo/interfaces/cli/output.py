@@ -17,6 +17,8 @@ from ...core.content import storable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from ...verbs.scoring.labels import Written
+
 WIDTH = 100  # where the terminal does not tell
 
 
@@ -75,6 +77,13 @@ def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
     click.echo("  ".join(_padded(name, width) for name, width in zip(columns, [*widths, left], strict=True)).rstrip())
     for row in rows:
         click.echo("  ".join(_padded(cell, width) for cell, width in zip(row, [*widths, left], strict=True)).rstrip())
+
+
+def written(done: Written, given: Mapping[str, Any]) -> None:
+    """What --write did to how many items."""
+    more = "" if given["overwrite"] else " (--overwrite replaces labels)"
+    left = f", {done.left:,} left as they were{more}" if done.left else ""
+    click.echo(f"{snippet(given['write'])}: {done.written:,} items written{left}", err=True)
 
 
 def display_width(text: str) -> int:

@@ -315,6 +315,23 @@ def test_not_everything_is_scored_where_lists_agree(db: Database) -> None:
         assert len(mixed._weighted(asked, 10)) < 300
 
 
+@pytest.mark.parametrize("kind", ["scan", "graph", "lists"])
+def test_scores_are_exact_where_indexes_are_approximate(db: Database, kind: str) -> None:
+    pytest.importorskip("faiss")
+    random, n = np.random.default_rng(3), 3000
+    own = db.collection("c", model=None, dim=24)
+    spaces = {"": own, "other": own.named("other", model=None, dim=24)}
+    for each in spaces.values():
+        each.add_vectors([f"{i}" for i in random.permutation(n)], random.normal(size=(n, 24)))
+        each.index(kind)
+    queries = {name: random.normal(size=24) for name in spaces}
+    expected = by_hand(spaces, queries, {"": 1, "other": 2})
+    hits = own.search_mixed(named=queries, weights={"": 1, "other": 2})
+    assert [hit.score for hit in hits] == pytest.approx([expected[hit.id] for hit in hits], abs=1e-6)
+    best = sorted(expected, key=lambda id: -expected[id])[:10]
+    assert len(set(best) & set(ids(hits))) >= 8
+
+
 def test_equal_scores_stand_in_the_order_they_came(db: Database) -> None:
     own = db.collection("c", model=None, dim=2)
     other = own.named("other", model=None, dim=2)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Known,
         Listed,
         Numbers,
+        Pairs,
         Row,
         Settings,
         Similarity,
@@ -89,7 +90,7 @@ class Store(Protocol):
 
     def numbers_that_pass(self, collection: str, filter: Filter) -> Numbers: ...
 
-    def paired(self, collection: str, other: str) -> tuple[Numbers, Numbers]: ...
+    def paired(self, collection: str, other: str) -> Pairs: ...
 
     @property
     def read_only(self) -> bool: ...

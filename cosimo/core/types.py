@@ -225,6 +225,14 @@ class Known(NamedTuple):
     foreign: bool = False  # another program wrote something in the place of metadata that is no JSON object
 
 
+class Pairs(NamedTuple):
+    """The rows of two collections that have an id in common."""
+
+    numbers: Numbers  # (n,) in the one, ascending
+    others: Numbers  # (n,) in the other
+    every: bool  # whether these are all rows of the other
+
+
 class Change(NamedTuple):
     """What happened to a collection's vectors since a version: an index applies it to what it holds."""
 

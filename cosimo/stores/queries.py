@@ -11,7 +11,8 @@ from ..core.content import storable
 from ..core.errors import DataError, Locked, StoreError
 from ..core.filters import Field
 from ..core.terms import fts_expression, match_expression
-from . import changes, fulltext, passages, places, where, write
+from ..core.types import Pairs
+from . import catalog, changes, fulltext, passages, places, where, write
 from .rows import ROW_COLUMNS, chunks, known_metadata, row_of
 from .transactions import Transactions
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..core.filters import Filter
     from ..core.types import Cut, Numbers, Row, Span, Vector
-    from . import catalog, schema
+    from . import schema
 
 T = TypeVar("T")
 
@@ -81,12 +82,12 @@ class Queries(Transactions):
             self._allowed.move_to_end(key)
             return self._allowed[key]
 
-    def paired(self, collection: str, other: str) -> tuple[Numbers, Numbers]:
-        """(n,) int64 each: numbers of the items that both have, ascending in the first, beside those in the other."""
+    def paired(self, collection: str, other: str) -> Pairs:
+        """The rows of the items that both collections have. Remembered until the file changes."""
         with self._collection(collection) as (state, entry):
             second = self._entry(state, other)
 
-            def find() -> tuple[Numbers, Numbers]:
+            def find() -> Pairs:
                 import numpy as np
 
                 rows = changes.numbered(state)
@@ -94,8 +95,9 @@ class Queries(Transactions):
                     f"SELECT a.number, b.number FROM {rows} a JOIN {rows} b ON b.id = a.id"
                     " WHERE a.collection_id = ? AND b.collection_id = ? ORDER BY a.number"
                 )
-                found = np.array(self._file.rows(sql, (entry.number, second.number)), np.int64).reshape(-1, 2).T
-                return np.ascontiguousarray(found[0]), np.ascontiguousarray(found[1])
+                found = np.array(self._file.rows(sql, (entry.number, second.number)), np.int64).reshape(-1, 2)
+                numbers, others = np.ascontiguousarray(found.T)
+                return Pairs(numbers, others, len(others) == catalog.size(self._file, second.number))
 
             return self._fact(("paired", collection, other), find)
 

@@ -253,13 +253,18 @@ def named_vectors_are_paired_with_their_items(store: Store) -> None:
     assert store.named("shop/title") == []
     store.put("shop", [row(id) for id in "abc"])
     store.put("shop/title", [row(id) for id in "cxa"])
-    here, there = (numbers.tolist() for numbers in store.paired("shop", "shop/title"))
+    pairs = store.paired("shop", "shop/title")
+    here, there = pairs.numbers.tolist(), pairs.others.tolist()
+    assert not pairs.every, "one row of the other has no partner"
+    assert store.paired("shop/title", "shop").every is False
     assert here == sorted(here)
     assert list(store.ids_of("shop", here).values()) == ["a", "c"]
     assert [store.ids_of("shop/title", there)[number] for number in there] == ["a", "c"]
     store.delete("shop", ["a"])
-    assert len(store.paired("shop", "shop/title")[0]) == 1
-    assert len(store.paired("shop", "shops/x")[0]) == 0
+    assert len(store.paired("shop", "shop/title").numbers) == 1
+    assert len(store.paired("shop", "shops/x").numbers) == 0
+    store.delete("shop/title", ["a", "x"])
+    assert store.paired("shop", "shop/title").every
     refuses(NotFound, lambda: store.paired("shop", "none"))
 
 

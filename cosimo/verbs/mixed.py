@@ -2,7 +2,7 @@
 
 The weighted mean of cosines is exact, and does not score everything: each space's index gives its best, best first, and what
 the others say of these items is looked up. No item that nobody has seen yet can have more than the weighted mean of the
-last scores of all lists; once the k-th best is above that, it is settled, else the lists are asked for twice as many
+last scores of all lists; once the k-th best is above that, it is settled, else the lists are asked for more
 (the threshold algorithm of Fagin, Lotem and Naor, 2003, doi:10.1016/S0022-0000(03)00026-6). It is as exact as the indexes are.
 
 Fusions by rank and by range are of the best candidates of each space, and of nothing else: another number of them would
@@ -20,7 +20,7 @@ from ..core.errors import DataError
 from ..core.terms import terms
 from ..core.types import Hit, Why
 from .passages import matches
-from .search import checked_k, nearest
+from .search import WIDER, checked_k, nearest
 from .whole import numbers_among
 
 if TYPE_CHECKING:
@@ -162,15 +162,17 @@ def checked(spaces: Sequence[Space], fusion: str) -> None:
 def _asked(store: Store, collection: str, space: Space, among: Numbers | None) -> _Asked:
     if space.collection == collection:
         return _Asked(space, None, among)
-    items, rows = store.paired(collection, space.collection)
+    items, rows, every = store.paired(collection, space.collection)
     if among is not None:
         kept = np.isin(items, among)
         items, rows = items[kept], rows[kept]
-    order = np.argsort(rows, kind="stable")
-    numbers = _Numbers(items, rows, rows[order], items[order])
+    if (rows[1:] > rows[:-1]).all():  # they came in the same order: nothing to sort
+        numbers = _Numbers(items, rows, rows, items)
+    else:
+        order = np.argsort(rows, kind="stable")
+        numbers = _Numbers(items, rows, rows[order], items[order])
     # rows of ids that the collection does not have are no items
-    every = among is None and len(rows) == store.count(space.collection)
-    return _Asked(space, numbers, None if every else numbers.sorted_rows)
+    return _Asked(space, numbers, None if every and among is None else numbers.sorted_rows)
 
 
 def _weighted(asked: Sequence[_Asked], k: int) -> dict[int, float]:
@@ -184,7 +186,7 @@ def _weighted(asked: Sequence[_Asked], k: int) -> dict[int, float]:
             return scores
         if len(scores) >= k and sorted(scores.values(), reverse=True)[k - 1] > bound + ROUNDING:
             return scores
-        depth *= 2
+        depth *= WIDER
 
 
 def _fused(asked: Sequence[_Asked], k: int, fusion: Fusion) -> dict[int, float]:

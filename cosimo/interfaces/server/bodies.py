@@ -276,4 +276,5 @@ class Outcome(BaseModel):
     tokens: int
     passages: int
     cut: int
+    named: int
     seconds: float

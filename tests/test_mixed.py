@@ -409,6 +409,14 @@ def test_weights_that_are_none_are_refused(shop: Collection, weight: Any) -> Non
     assert "title" in refused(DataError, lambda: shop.search_mixed("red", weights={"title": weight}))
 
 
+def test_weights_of_any_size_and_type_of_number_count(shop: Collection) -> None:
+    asked: dict[str, Any] = {"named": {"": "summer", "title": "red dress"}}
+    usual = [(hit.id, hit.score) for hit in shop.search_mixed(**asked)]
+    for weight in (1e308, 1e-300, 3, np.float32(0.5), np.int64(2)):
+        found = shop.search_mixed(**asked, weights={"": weight, "title": weight})
+        assert [(hit.id, hit.score) for hit in found] == [(id, pytest.approx(score)) for id, score in usual]
+
+
 def test_questions_that_make_no_sense_are_refused(shop: Collection, db: Database) -> None:
     assert "'picture', 'title'" in refused(NotFound, lambda: shop.search_mixed("red", weights={"titel": 1}))
     assert "'picture', 'title'" in refused(NotFound, lambda: shop.search_mixed(named={"titel": "red"}))
@@ -420,6 +428,8 @@ def test_questions_that_make_no_sense_are_refused(shop: Collection, db: Database
     for empty in ({}, {"query": ""}, {"named": {"title": " "}}, {"named": {"picture": b""}}, {"query": "x", "weights": {}}):
         assert "nothing to search for" in refused(DataError, lambda empty=empty: shop.search_mixed(**empty))
     refused(DataError, lambda: shop.search_mixed("red", 0, weights={"title": 1}))
+    assert "a mapping" in refused(DataError, lambda: shop.search_mixed("red", weights=["title"]))  # type: ignore[arg-type]
+    assert "a mapping" in refused(DataError, lambda: shop.search_mixed(named="red"))  # type: ignore[arg-type]
     refused(Error, lambda: shop.search_mixed(named={"title": [1.0, 2.0]}))
     refused(NotFound, lambda: db.collection("none").search_mixed("red"))
 
@@ -559,7 +569,10 @@ def test_search_takes_names_and_weights(run: Callable[..., Any]) -> None:
     assert [json.loads(line)["id"] for line in dear] == ["2"]
     only = run("search", "shop", "--named", "title=a hat", "--min-score", "0.1").stdout.splitlines()
     assert json.loads(only[0])["id"] == "3"
-    assert "why" in json.loads(run("search", "shop", "hat", "-n", "1").stdout)
+    assert "named" not in json.loads(run("search", "shop", "hat", "-n", "1").stdout)["why"]
+    by_photo = run("search", "shop", "-i", "photos/red.bmp", "--weight", "picture=1", "-n", "1").stdout
+    assert json.loads(by_photo)["id"] == "1"
+    assert "'prize'" in run("search", "shop", "hat", "--weight", "title=1", "-w", "prize > 3").stderr
 
 
 @pytest.mark.parametrize(
@@ -572,6 +585,8 @@ def test_search_takes_names_and_weights(run: Callable[..., Any]) -> None:
         (("--named", "picture"), "NAME="),
         (("--weight", "title=1", "--mode", "text"), "--mode"),
         (("--fusion", "rrf", "--also", "other"), "--also"),
+        (("--fusion", "rrf", "--facets", "price"), "--facets"),
+        (("--weight", "picture=1", "-i", "photos/red.bmp"), "--named"),
     ],
 )
 def test_options_that_make_no_sense_are_told(run: Callable[..., Any], wrong: tuple[str, ...], said: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from ..core import kinds
@@ -14,7 +16,7 @@ from .arguments import refuse_mode
 from .searching import again
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
@@ -87,6 +89,9 @@ def _parts(collection: Questions, mixture: Mixture) -> list[_Part]:
     """
     from ..verbs.named import unknown
 
+    for what, value in (("named", mixture.named), ("weights", mixture.weights)):
+        if value is not None and not isinstance(value, Mapping):
+            raise DataError(f"{what} is a mapping of names, not {value!r:.60}")
     given: dict[str, Any] = dict(mixture.named or {})
     weights = mixture.weights
     spaces: dict[str, Questions] = {"": collection, **collection._spaces()}
@@ -108,7 +113,7 @@ def _parts(collection: Questions, mixture: Mixture) -> list[_Part]:
 
 
 def _weight(name: str, weight: object) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not isfinite(weight) or weight <= 0:
+    if isinstance(weight, bool) or not isinstance(weight, Real) or not isfinite(weight) or weight <= 0:
         raise DataError(f"the weight of '{name}' must be a number above 0, not {weight!r}; leave out what shall not count")
     return float(weight)
 

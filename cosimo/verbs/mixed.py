@@ -221,8 +221,9 @@ def _candidates(asked: Sequence[_Asked], depth: int) -> set[int]:
 
 
 def _shares(asked: Sequence[_Asked]) -> list[float]:
-    total = sum(each.space.weight for each in asked)
-    return [each.space.weight / total for each in asked]
+    largest = max(each.space.weight for each in asked)  # the sum of weights such as 1e308 is none
+    total = sum(each.space.weight / largest for each in asked)
+    return [each.space.weight / largest / total for each in asked]
 
 
 def _hits(store: Store, collection: str, asked: Sequence[_Asked], best: Sequence[tuple[int, float]], text: str) -> list[Hit]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import excerpts, mixed, options, output
-from .hits import about
+from .hits import about, when
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -121,22 +121,26 @@ def _within(db: Database, collection: str, query: str | None, given: dict[str, A
     from .named import named
 
     chosen = named(db, collection, precision=given["precision"])
+    hits = _found(chosen, query, given)
+    if not hits and given["where"]:
+        from ...core.filters import fields, parse
+
+        _name_unknown(chosen, [".".join(each.path) for each in fields(parse(given["where"])) if each.source == "metadata"])
+    return hits
+
+
+def _found(chosen: Collection, query: str | None, given: dict[str, Any]) -> list[Hit]:
     asked, beside = _asked(query, given["input_"])
     plus = (*beside, *given["plus"])
     if mixed.is_asked(given):
         return mixed.search_mixed(chosen, asked, beside, given)
     if isinstance(asked, str) and not plus and not any(given[name] for name in ("like", "unlike", "minus")):
         _tell_mode(chosen, given["mode"])
-    hits = chosen.search(
+    return chosen.search(
         asked, given["number"], mode=given["mode"], where=given["where"], prefix=given["prefix"],
         min_score=given["min_score"], plus=plus, minus=given["minus"], like=given["like"], unlike=given["unlike"],
         diversity=given["diversity"], group=given["group"], fts_syntax=given["fts_syntax"], rerank=given["rerank"],
     )  # fmt: skip
-    if not hits and given["where"]:
-        from ...core.filters import fields, parse
-
-        _name_unknown(chosen, [".".join(each.path) for each in fields(parse(given["where"])) if each.source == "metadata"])
-    return hits
 
 
 def _asked(query: str | None, path: str | None) -> tuple[str | bytes | None, tuple[str, ...]]:
@@ -185,6 +189,7 @@ def _record(hit: Hit, *, several: bool) -> dict[str, Any]:
     }
     if best and best.page is not None:
         record["page"] = best.page
+    record |= when(hit)
     if hit.duplicates:
         record["duplicates"] = hit.duplicates
     return {"collection": hit.collection, **record} if several else record

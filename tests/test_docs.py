@@ -26,6 +26,8 @@ PREPARED = (
     "cosimo embed-multi shop shop.csv --metadata-columns price,category --store",
 )
 
+PRODUCTS = [f"{color} {thing}" for color in ("red", "blue", "white") for thing in ("dress", "shoes", "hat", "coat", "shirt")]
+
 spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
 assert spec is not None
 assert spec.loader is not None
@@ -44,6 +46,7 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
     (tmp_path / "papers").mkdir()
     pdf(tmp_path / "papers" / "bread.pdf", ["Sourdough needs a starter."], ["Proof the dough overnight."])
     (tmp_path / "shop.csv").write_text("id,name,price,category\n1,Red dress,20,dress\n2,Walking shoes,80,shoes\n")
+    (tmp_path / "products.csv").write_text("id,name\n" + "".join(f"{n},{name}\n" for n, name in enumerate(PRODUCTS)))
     (tmp_path / "shops.csv").write_text("id,name,lat,lon\n1,Bread and cake,48.8500,2.3470\n2,Bread and more,51.5074,-0.1278\n")
     (tmp_path / "concrete.txt").write_text("The dog slept under the table.\nA red brick wall.\nCold tea in a cup.\n")
     (tmp_path / "abstract.txt").write_text("Justice requires fairness.\nThe meaning of freedom.\nHope is a duty.\n")

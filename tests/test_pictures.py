@@ -22,6 +22,8 @@ import cosimo
 from cosimo.core.errors import DataError, NotFound
 from cosimo.core.exif import read_exif
 from cosimo.core.pictures import decoded, facts, thumbnail
+from cosimo.core.types import Hit
+from cosimo.interfaces.cli.hits import about
 from cosimo.sources.files import Files
 
 if TYPE_CHECKING:
@@ -102,6 +104,18 @@ def test_heic_is_read_where_pillow_heif_is_installed() -> None:
     heif.from_pillow(HALVES).save(file)
     assert decoded(file.getvalue()).size == (60, 40)
     assert facts(file.getvalue()).format == "HEIF"
+
+
+def test_without_the_package_for_a_format_its_pip_line_is_the_reason(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (folder / "a.heic").write_bytes(BAD["heic"][0])
+    source = cosimo.read(folder)
+    cosimo.open(":memory:").collection("photos", model="colours:a").add(source)
+    assert [(each.name, each.reason) for each in source.problems] == [
+        ("a.heic", "this needs the package pillow_heif; run: pip install 'cosimo[media]'")
+    ]
 
 
 def test_a_large_jpeg_is_decoded_at_a_reduced_scale_on_request() -> None:
@@ -312,6 +326,30 @@ def test_a_migration_to_a_model_of_texts_names_the_pictures(photos: cosimo.Colle
     assert photos.migrate("colours:b").rows == 4
 
 
+def test_a_migration_takes_pictures_that_are_not_stored_from_their_files(folder: Path, home: Path) -> None:
+    photos = cosimo.open(":memory:").collection("photos", model="colours:a")
+    photos.add(cosimo.read(folder, "**/*.jpg"), store=False)
+    with pytest.raises(DataError, match="no text, stored or given"):
+        photos.migrate("colours:b")
+    assert photos.migrate("colours:b", cosimo.read(folder, "**/*.jpg")).rows == 1
+    assert (photos.model, photos.get("red.jpg").content) == ("colours:b", None)
+
+
+def test_what_adding_would_do_is_counted_for_pictures_too(folder: Path, home: Path) -> None:
+    photos = cosimo.open(":memory:").collection("photos", model="colours:a")
+    plan = photos.plan(cosimo.read(folder))
+    assert (plan.texts, plan.to_embed) == (4, 4)
+    photos.add(cosimo.read(folder))
+    assert photos.plan(cosimo.read(folder)).unchanged == 4
+
+
+def test_a_run_in_which_nothing_changed_embeds_nothing(folder: Path, home: Path) -> None:
+    photos = cosimo.open(":memory:").collection("photos", model="colours:a")
+    photos.add(cosimo.read(folder))
+    again = photos.add(cosimo.read(folder))
+    assert (again.embedded, again.unchanged, again.updated) == (0, 4, 0)
+
+
 # -- stored, or small
 
 
@@ -468,6 +506,13 @@ def test_photographs_are_added_and_asked_with_on_the_command_line(cosimo_says, f
         assert both[0]["score"] == pytest.approx(2**-0.5, abs=0.01)
     similar, _ = cosimo_says("similar", "photos", "shoe.jpg", "-n", "1")
     assert (similar[0]["id"], similar[0]["content"]) == ("blue.png", None)
+
+
+def test_a_picture_on_a_terminal_shows_what_is_known_of_it() -> None:
+    known = {"media": "image", "width": 40, "height": 30, "taken": "2024-05-01T12:33:10", "camera": "Canon"}
+    assert about(Hit("a", 1.0, None, known)) == "40 × 30, 2024-05-01T12:33:10, Canon"
+    assert about(Hit("a", 1.0, b"12345", None)) == "(5 bytes)"
+    assert about(Hit("a", 1.0, None, {"width": 3})) is None
 
 
 def test_where_no_model_reads_the_pictures_the_summary_says_which_would(cosimo_says) -> None:

@@ -442,7 +442,8 @@ def test_what_collections_are_made_with_stays(texts: Database) -> None:
     texts.align("up", "old", "new")
     texts.collection("copy", model="fake:48").add([Document("a", "bread and dough")])
     texts.collection("copy").migrate("align:up")
-    for gone in (lambda: texts.drop("old"), lambda: texts.forget_alignment("up")):
+    old = texts.collection("old")
+    for gone in (lambda: texts.drop("old"), lambda: texts.forget_alignment("up"), lambda: old.forget("alignment", "up")):
         with pytest.raises(DataError, match="'copy' was made with the alignment 'up'"):
             gone()
     texts.drop("new")  # the target was needed to learn from, its model alone is needed now
@@ -462,6 +463,23 @@ def test_a_model_that_changed_since_is_no_model_of_it(texts: Database, monkeypat
         pytest.raises(ModelMismatch, match=r"alignment 'up' was learned from vectors of fake:32 .*cosimo align up old new"),
     ):
         fresh.collection("old").search("bread", mode="vector")
+
+
+def test_a_server_that_only_a_file_names_is_sent_nothing(texts: Database) -> None:
+    texts.align("up", "old", "new")
+    texts.collection("old").migrate("align:up")
+    with sqlite3.connect(texts.name) as connection:
+        connection.execute("update cosimo_results set settings = replace(settings, 'fake:32', 'http://192.0.2.1/v1#m')")
+    with cosimo.open(texts.name) as fresh, pytest.raises(ConfigError, match="cosimo models trust http://192"):
+        fresh.collection("old").search("a secret", mode="vector")
+
+
+def test_a_collection_may_be_begun_with_an_alignment(texts: Database) -> None:
+    texts.align("up", "old", "new")
+    begun = texts.collection("begun", model="align:up")
+    begun.add([Document("a", "bread oven"), Document("b", "cat dog")])
+    assert texts.collection("begun").search("dog", k=1)[0].id == "b"
+    assert begun.migrate("fake:16").embedded == 2
 
 
 def test_a_migration_half_way_is_not_lost_unasked(texts: Database, monkeypatch: pytest.MonkeyPatch) -> None:

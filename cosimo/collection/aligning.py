@@ -63,7 +63,7 @@ def learn(
         raise DataError(f"there is an alignment '{name}', kept with '{before}'; choose another name, or"
                         " replace it with --replace (replace=True)")  # fmt: skip
     if before is not None:
-        _refuse_used(db, {name: before})
+        refuse_used(db, {name: before})
     first, second = (whole(db.store, each) for each in (source, target))
     rows, left_out = _paired(first.ids, second.ids, pairs, f"'{source}' and '{target}'")
     vectors = (side.vectors[list(places)] for side, places in zip((first, second), rows, strict=True))
@@ -105,11 +105,11 @@ def forget(db: Database, name: str) -> None:
     source = store.keepers("alignment").get(name)
     if source is None:
         raise _missing(db, name)
-    _refuse_used(db, {name: source})
+    refuse_used(db, {name: source})
     store.forget(source, "alignment", name)
 
 
-def _refuse_used(db: Database, going: Mapping[str, str], besides: Sequence[str] = ()) -> None:
+def refuse_used(db: Database, going: Mapping[str, str], besides: Sequence[str] = ()) -> None:
     """Raise `DataError` where a collection is made with an alignment that is about to go (name → what it is kept with)."""
     for name, source in going.items():
         model = PREFIX + name
@@ -125,7 +125,7 @@ def refuse_drop(db: Database, gone: Sequence[str]) -> None:
     """Raise `DataError` where another collection is made with an alignment that goes with these."""
     if hasattr(db.store, "keep"):
         going = {name: source for name, source in keeping(db).keepers("alignment").items() if source in gone}
-        _refuse_used(db, going, besides=gone)
+        refuse_used(db, going, besides=gone)
 
 
 def embedder(db: Database, model: str) -> AlignedEmbedder:

@@ -90,6 +90,11 @@ class Alignments:
 
         refuse_drop(self._database, names)
 
+    def _refuse_forgetting(self, name: str, source: str) -> None:
+        from .aligning import refuse_used
+
+        refuse_used(self._database, {name: source})
+
     def _map_of(self, model: str, collection: str) -> Map | None:
         """Where a model is an alignment from the space of a collection: the map that spares embedding anew."""
         from .aligning import map_of

@@ -291,8 +291,11 @@ class Understanding(Questions):
         Raises
         ------
         NotFound : no such collection, or no result of that kind and name
+        DataError : an alignment that a collection is made with
         """
         self._must_exist()
+        if kind == "alignment":
+            self._db._refuse_forgetting(name, self.name)
         if not self._keeping_store.forget(self.name, kind, name):
             kept = ", ".join(f"{info.kind} '{info.name}'" for info in self.results()) or "nothing yet"
             raise NotFound(f"'{self.name}' keeps no {kind} '{name}'; it keeps {kept}")

@@ -396,3 +396,17 @@ def test_problems_are_counted_beyond_those_remembered(tmp_path: Path) -> None:
     assert (source.problem_count, len(source.problems)) == (120, 100)
     assert ids(source) == []
     assert source.problem_count == 120  # of the latest run
+
+
+def test_a_pattern_that_names_pictures_gives_them_where_nobody_said_what_a_model_reads(tmp_path: Path) -> None:
+    from PIL import Image
+
+    tree(tmp_path, "notes.md")
+    Image.new("RGB", (4, 3), "red").save(tmp_path / "red.png")
+    (named,) = Files(tmp_path, "*.png")
+    assert isinstance(named.content, bytes)
+    assert named.metadata is not None
+    assert (named.metadata["media"], named.metadata["width"]) == ("image", 4)
+    assert ids(Files(tmp_path)) == ["notes.md"]
+    assert ids(Files(tmp_path, ["*.png", "*.md"])) == ["notes.md", "red.png"]
+    assert ids(Files(tmp_path / "red.png")) == ["red.png"]

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core import kinds
 from ..core.errors import Error, UnreadableSource
 from .documents import extracts, is_document
 from .media import inside, media_of, read_media
@@ -81,7 +82,7 @@ class Files(Source):
         return sum(1 for _ in self.found(_unheard, Counter()))
 
     def _documents(self) -> Iterator[Document]:
-        why_not = functools.cache(self.unread_by) if self.unread_by is not None and not self._binary else None
+        why_not = self._why_not()
         for found in self.found(self._report, self.left_out):
             if why_not is not None:
                 kind = media_of(found.path) or "text"
@@ -97,6 +98,20 @@ class Files(Source):
             content = self._read(found)
             if content is not None:
                 yield self._made(found.id, content)
+
+    def _why_not(self) -> Callable[[Modality], str | None] | None:
+        """Asked whether a kind of content is wanted; None where text alone is, or everything as bytes.
+
+        Where nobody said what the model reads, as in a loop over what `cosimo.read` gives, a pattern such as `*.jpg` asks for it.
+        """
+        if self._binary:
+            return None
+        if self.unread_by is not None:
+            return functools.cache(self.unread_by)
+        asked = {kind for kind in map(media_of, [*self._patterns.texts, self.folder.name]) if kind is not None}
+        if "video" in asked:
+            asked |= {"image", "audio"}
+        return (lambda kind: None if kind == "text" or kinds.is_read(kind, asked) else "not asked for") if asked else None
 
     def _read_media(self, found: Found, why_not: Callable[[Modality], str | None]) -> Iterator[Document]:
         """A picture, a sound or a film with its metadata; one that cannot be read is said."""

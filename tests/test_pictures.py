@@ -519,7 +519,7 @@ def test_where_no_model_reads_the_pictures_the_summary_says_which_would(cosimo_s
     _, said = cosimo_says("embed-multi", "photos", "--files", "photos", "**/*.jpg", "-m", "fake:16")
     assert "skipped (a picture, and fake:16 reads text); pictures are read by models such as st:clip-ViT-B-32" in said
     _, said = cosimo_says("embed", "-m", "fake:16", "-i", "photos/red.jpg", code=1)
-    assert "text" in said
+    assert said == "Error: fake:16 reads text, and content 0 is a picture\n"
 
 
 def test_a_text_that_begins_like_a_picture_is_a_text(cosimo_says, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import DataError
+from .kinds import ONE
 from .types import Recording
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def texts_of(contents: Sequence[Content], name: str, prompt: str = "") -> list[s
     """
     for position, content in enumerate(contents):
         if not isinstance(content, str):
-            raise DataError(f"{name} reads text, and content {position} is {type(content).__name__}")
+            kind = modality_of(content) if isinstance(content, bytes) else None
+            raise DataError(f"{name} reads text, and content {position} is {ONE[kind] if kind else type(content).__name__}")
     return [text if text.startswith(prompt) else prompt + text for text in contents if isinstance(text, str)]
 
 

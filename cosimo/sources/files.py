@@ -102,7 +102,7 @@ class Files(Source):
     def _why_not(self) -> Callable[[Modality], str | None] | None:
         """Asked whether a kind of content is wanted; None where text alone is, or everything as bytes.
 
-        Where nobody said what the model reads, as in a loop over what `cosimo.read` gives, a pattern such as `*.jpg` asks for it.
+        Where nobody said what the model reads, as in a loop over what `cosimo.read` gives, a pattern like `*.jpg` asks for it.
         """
         if self._binary:
             return None

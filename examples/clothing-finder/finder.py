@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import cosimo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PAGE = Path(__file__).with_name("page.html")
 SHOWN = 24  # photographs on the page

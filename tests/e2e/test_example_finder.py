@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
@@ -18,6 +17,10 @@ import cosimo
 
 pytest.importorskip("onnx", reason="its model is learned and written by the test: pip install onnx")
 from train_pictures import held_out, photographs, train
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "clothing-finder"
 CATEGORIES = ("hat", "pants", "shoes", "t-shirt")

@@ -267,6 +267,18 @@ def test_hostile_pages_are_read_without_a_tree_of_them(tmp_path: Path, html: str
     assert len(text) <= 20 * len(html)
 
 
+def test_what_a_page_hides_is_not_its_main_text(tmp_path: Path) -> None:
+    hidden = '<template><p>Alpha</p></template><p hidden>Beta</p><p style="DISPLAY : none">Gamma</p>'
+    shown = "The dough rests before it is shaped. " * 9
+    (tmp_path / "h.html").write_text(f"<html><body>{hidden}<p>{shown}</p></body></html>")
+    assert text_of(tmp_path / "h.html") == shown.strip()
+
+
+def test_a_tag_of_a_hundred_thousand_attributes_takes_no_time(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(f"<p {' '.join(f'a{number}=1' for number in range(100_000))}>Text.</p>")
+    assert text_of(tmp_path / "a.html") == "Text."
+
+
 def test_empty_page_is_an_empty_text(tmp_path: Path) -> None:
     for content in ("", "   ", "<!-- nothing -->"):
         (tmp_path / "e.html").write_text(content)
@@ -357,6 +369,12 @@ def test_notebook_gives_prose_and_code_without_outputs(tmp_path: Path) -> None:
     assert document.metadata == {"type": "notebook", "code_language": "python"}
 
 
+def test_pictures_in_the_text_of_a_notebook_are_left_out(tmp_path: Path) -> None:
+    cell = {"cell_type": "markdown", "source": f"A cat: ![cat](data:image/png;base64,{'iVBORw0KGgo' * 1_000}=) and text."}
+    (tmp_path / "p.ipynb").write_text(json.dumps({"cells": [cell]}))
+    assert text_of(tmp_path / "p.ipynb") == "A cat: ![cat]() and text."
+
+
 def test_notebook_of_format_3_is_read(tmp_path: Path) -> None:
     cells = [{"cell_type": "heading", "level": 2, "source": ["Melting"]}, {"cell_type": "code", "input": ["x = 1\n", "y = 2"]}]
     whole = {"nbformat": 3, "metadata": {"name": "Ice"}, "worksheets": [{"cells": cells}, {}]}
@@ -411,6 +429,23 @@ def test_odd_charsets_of_mail(tmp_path: Path, charset: str, data: bytes) -> None
     head = message(body="", more=f"Content-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: 8bit\n")
     (tmp_path / "m.eml").write_bytes(head.rstrip() + b"\n\n" + data)
     assert "Crème brûlée" in text_of(tmp_path / "m.eml")
+
+
+def test_text_behind_an_attachment_is_read_and_of_alternatives_one(tmp_path: Path) -> None:
+    plain, html = "Content-Type: text/plain\n\n{}\n", "Content-Type: text/html\n\n<p>{}</p>\n"
+    both = f"Content-Type: multipart/alternative; boundary=i\n\n--i\n{html.format('Rich.')}--i\n{plain.format('Plain.')}--i--\n"
+    attached = "Content-Type: text/plain\nContent-Disposition: attachment; filename=a.txt\n\nAttached.\n"
+    parts = "--o\n".join(["", both, attached, plain.format("Behind it."), html.format("And <b>more</b>.")])
+    (tmp_path / "m.eml").write_text(f"From: a@b.org\nContent-Type: multipart/mixed; boundary=o\n\n{parts}--o--\n")
+    assert text_of(tmp_path / "m.eml") == "Plain.\n\nBehind it.\n\nAnd more."
+
+
+def test_headers_that_are_not_encoded_are_read_as_the_text_is(tmp_path: Path) -> None:
+    raw = "From: 李 <li@b.org>\nSubject: 中文标题\nContent-Type: text/plain; charset=gb2312\n\n中文正文内容\n".encode("gbk")
+    (tmp_path / "r.eml").write_bytes(raw)
+    document = only(tmp_path / "r.eml")
+    assert document.content == "# 中文标题\n\n中文正文内容"
+    assert (document.metadata or {})["from"] == "李 <li@b.org>"
 
 
 def test_mailbox_gives_one_document_a_message_with_stable_ids(tmp_path: Path) -> None:

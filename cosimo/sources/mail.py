@@ -113,11 +113,16 @@ def _extract(data: bytes, encodings: Sequence[str]) -> Extract:
 
 
 def _header(message: EmailMessage, name: str) -> str:
-    """A header on one line, decoded. The library fails at some that are against the rules: what is written there, then."""
+    """A header on one line, decoded. Of some that are against the rules, at which the library fails, what is written there."""
+    written = next((str(value) for key, value in message.raw_items() if key.lower() == name), "")
     try:
         value = str(message.get(name, ""))
     except Exception:
-        value = next((str(value) for key, value in message.raw_items() if key.lower() == name), "")
+        value = written
+    if not written.isascii():  # as it came, which the rules forbid: in the encoding of the text, most likely
+        charsets = (part.get_content_charset() for part in message.walk() if part.get_content_maintype() == "text")
+        with suppress(UnreadableSource):
+            value = decode_declared(written.encode("utf-8", "surrogateescape"), next(charsets, None))
     return " ".join(value.replace("\0", "").split())
 
 
@@ -137,16 +142,19 @@ def _file_name(part: EmailMessage) -> str:
         return "(unreadable name)"
 
 
-def _body(message: EmailMessage, encodings: Sequence[str]) -> str:
-    """The plain text of a message, or the text of its HTML where that is all it has."""
-    for kind in ("plain", "html"):
-        part = message.get_body((kind,))
-        if part is None:
-            continue
-        payload = part.get_payload(decode=True)
-        data = payload if isinstance(payload, bytes) else b""
-        text = decode_declared(data, part.get_content_charset(), encodings)
-        text = read_markup(text).text if kind == "html" else text.strip()
-        if text:
-            return text
-    return ""
+def _body(part: EmailMessage, encodings: Sequence[str]) -> str:
+    """The text of a message: all that is shown in it, of alternatives the plain one or else the first that says something."""
+    if part.get_content_disposition() == "attachment":
+        return ""
+    kind = part.get_content_type()
+    if part.get_content_maintype() == "multipart":
+        inner: Any = part.get_payload() if part.is_multipart() else []  # a string where it has no parts
+        if kind == "multipart/alternative":
+            inner = sorted(inner, key=lambda each: each.get_content_type() != "text/plain")
+            return next(filter(None, (_body(each, encodings) for each in inner)), "")
+        return "\n\n".join(filter(None, (_body(each, encodings) for each in inner)))
+    if kind not in ("text/plain", "text/html"):
+        return ""
+    payload = part.get_payload(decode=True)
+    text = decode_declared(payload if isinstance(payload, bytes) else b"", part.get_content_charset(), encodings)
+    return read_markup(text).text if kind == "text/html" else text.strip()

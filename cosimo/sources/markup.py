@@ -22,8 +22,8 @@ BLOCKS = frozenset({
     "optgroup", "option", "p", "section", "summary", "table", "tbody", "tfoot", "thead", "ul",
 })  # fmt: skip
 UNSEEN = frozenset({
-    "audio", "button", "canvas", "datalist", "embed", "iframe", "map", "noscript", "object", "script", "select", "style",
-    "svg", "template", "video",
+    "audio", "button", "canvas", "datalist", "embed", "iframe", "map", "noframes", "noscript", "object", "script", "select",
+    "style", "svg", "template", "video",
 })  # fmt: skip
 AROUND = frozenset({"aside", "dialog", "footer", "nav"})  # what stands around the text of a web page; parts of a book's
 LISTS = frozenset({"dir", "menu", "ol", "ul"})
@@ -37,6 +37,9 @@ BREAK = "\v"  # what <br> is until its block ends
 WIDE = r"[\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 BETWEEN_WIDE = re.compile(rf"(?<={WIDE})[ \t]*\n\s*(?={WIDE})")  # a line end of the source: Chinese has no spaces
 HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+LONG_TAG = re.compile(
+    r"(<[a-zA-Z][\w:-]*)[^<>]{100000,}"
+)  # libxml2 compares each attribute with all others: minutes for 200,000
 
 
 @dataclass(slots=True)
@@ -67,11 +70,16 @@ def read_markup(html: str, *, around: bool = True) -> Page:
     reader = _Reader(around)
     parser = etree_parser(target=reader, encoding="utf-8", no_network=True, huge_tree=True, remove_pis=True)
     try:
-        parser.feed(html.replace("\0", "").encode("utf-8", "replace"))
+        parser.feed(parsable(html).encode("utf-8", "replace"))
         parser.close()
     except etree_error:  # a page of nothing but a comment, for one: what was read until then counts
         reader.close()
     return reader.page
+
+
+def parsable(html: str) -> str:
+    """The same page without NULs, and without the attributes of tags of 100,000 characters: pictures, or malice."""
+    return LONG_TAG.sub(r"\1", html.replace("\0", ""))
 
 
 class _Reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UnreadableSource
@@ -12,6 +13,8 @@ from .text import decode, unix_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+PICTURE = re.compile(r"data:[\w/+.;=-]{1,100},[\w+/=%-]{100,}")  # in the text of a cell
 
 
 def read_notebook(path: Path, encodings: Sequence[str] = ()) -> Iterator[Extract]:
@@ -50,7 +53,7 @@ def _cell(cell: Mapping[str, Any], language: str) -> str:
         source = "".join(line for line in source if isinstance(line, str))
     if not isinstance(source, str) or not source.strip():
         return ""
-    text, kind = unix_lines(source).strip("\n"), cell.get("cell_type")
+    text, kind = PICTURE.sub("", unix_lines(source)).strip("\n"), cell.get("cell_type")
     if kind == "heading":  # format 3
         level = cell.get("level")
         return f"{'#' * (level if isinstance(level, int) and 1 <= level <= 6 else 1)} {' '.join(text.split())}"

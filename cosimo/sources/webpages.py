@@ -10,7 +10,7 @@ from ..core import registry
 from ..core.errors import UnreadableSource
 from .charsets import declared, decode_declared
 from .extracts import Extract, bytes_of, known, sign
-from .markup import Page, read_markup
+from .markup import Page, parsable, read_markup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +30,7 @@ HEADING = re.compile(r'<head rend="(h[1-6])">(.*?)</head>', re.DOTALL)
 BLOCK_OF_CODE = re.compile(r"<code>([^<]*\n[^<]*)</code>")
 TAGS = {"list": "ul", "item": "li", "row": "tr", "cell": "td", "lb": "br", "quote": "blockquote"}
 TAG = re.compile(rf"(</?)({'|'.join(TAGS)})(?=[ />])")
+NOT_SHOWN = ["//template", "//*[@hidden]", "//*[contains(translate(@style, 'DISPLAYNOE ', 'displaynoe'), 'display:none')]"]
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?=$|[-_])")
 
 
@@ -45,7 +46,7 @@ def read_page(path: Path, encodings: Sequence[str] = ()) -> Iterator[Extract]:
     other = sign(data[:1024])
     if other not in (None, "a web page"):
         raise UnreadableSource(f"it is not a web page but {other}; rename it")
-    html = decode_declared(data, declared(data), encodings)
+    html = parsable(decode_declared(data, declared(data), encodings))
     page = read_markup(html, around=False)
     text = _main(html, page)
     title = page.title or page.meta.get("og:title", "")
@@ -80,7 +81,10 @@ def _main(html: str, page: Page) -> str:
     logging.getLogger("trafilatura").addHandler(QUIET)  # else a page without a main text is an error on stderr
     # fast: not compared with what readability and jusText find, which takes half as long again and changed next to nothing.
     # favor_recall: of release notes and manuals, the text without it was half, and headings were lost
-    found = extract(html, output_format="xml", fast=True, favor_recall=True, include_comments=False, include_formatting=False)
+    found = extract(
+        html, output_format="xml", fast=True, favor_recall=True, include_comments=False, include_formatting=False,
+        prune_xpath=NOT_SHOWN,
+    )  # fmt: skip
     main = read_markup(_as_html(found)).text if found else ""
     whole = len(page.text)
     if len(main) < LEAST * whole or (len(main) < SHORT and len(main) < whole / 2):

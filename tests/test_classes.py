@@ -616,7 +616,7 @@ def test_without_a_collection_a_file_or_names_are_enough(files: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-c", "x"], "Give a COLLECTION that keeps classes, or --examples, or --names."),
+        (["-c", "x"], "Give a COLLECTION that keeps classes, or --examples, --names or --labels."),
         (["notes", "--label", "kind"], "cosimo classify learn COLLECTION --label FIELD"),
         (["--names", "a,b", "-c", "x", "-i", "y"], "Give the text once"),
         (["--names", "a,b", "-c", "x", "--where", "n = 1"], "need a COLLECTION"),

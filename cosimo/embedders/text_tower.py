@@ -45,7 +45,6 @@ class TextTower:
         self._network = Network(table, table.file("file", default), precision=precision, threads=threads)
         vocabulary = table.file("tokenizer", "tokenizer.json")
         self.files = [*self._network.files, vocabulary]
-        self.dim = self._network.dim
         self._ids, *others = self._inputs(table)
         self._mask, self._types = (*others, None, None)[:2]
         batch, length = self._ids.sizes if self._ids.sizes and len(self._ids.sizes) == 2 else (None, None)
@@ -60,6 +59,7 @@ class TextTower:
         self._pad = table.integer("pad", 0, 0) or 0
         self._tokenizer = Tokenizer(vocabulary, self.max_tokens, lower=table.flag("lower", False))
         table.done()
+        self.dim = self._network.dim
 
     def embed(self, contents: Sequence[Content]) -> Vectors:
         """(n, dim) float32; of a text longer than the window the beginning is read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -70,6 +71,14 @@ def test_pictures_come_upright_in_every_orientation_and_format(format: str, orie
     assert known.exif.place == (None if format == "TIFF" else (48.858222, 2.2945))  # Pillow writes no place into a TIFF
 
 
+def test_a_png_may_say_behind_its_pixels_which_way_is_up() -> None:
+    data = encoded(HALVES.transpose(4), "PNG")  # as orientation 8 stores it
+    block = taken_in_paris(8).tobytes().removeprefix(b"Exif\0\0")
+    end = data.index(b"IEND") - 4
+    data = data[:end] + chunk(b"eXIf", block) + data[end:]
+    assert decoded(data).size == HALVES.size
+
+
 @pytest.mark.parametrize(
     ("picture", "format", "expected"),
     [
@@ -128,10 +137,11 @@ def test_a_large_jpeg_is_decoded_at_a_reduced_scale_on_request() -> None:
 # -- what is no picture
 
 
-def png_of(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
+
+def png_of(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
@@ -382,6 +392,16 @@ def test_a_thumbnail_goes_with_the_last_row_that_has_its_picture(home: Path, tmp
     assert kept() == 1
     db.drop("a")
     assert kept() == 0
+
+
+def test_thumbnails_of_rows_that_another_program_deleted_go_with_a_repair(home: Path, tmp_path: Path) -> None:
+    with cosimo.open(tmp_path / "p.db") as db:
+        db.collection("photos", model="colours:a").add([cosimo.Document(name, drawn(name)) for name in ("red", "blue")])
+    with sqlite3.connect(tmp_path / "p.db") as other:
+        other.execute("DELETE FROM embeddings WHERE id = 'red'")
+    with cosimo.open(tmp_path / "p.db") as db:
+        assert db.check(repair=True) == []
+        assert db.store._file.value("SELECT count(*) FROM cosimo_thumbnails") == 1
 
 
 def test_a_missing_thumbnail_is_made_from_stored_bytes_or_the_unchanged_file(folder: Path, home: Path, tmp_path: Path) -> None:

@@ -50,35 +50,42 @@ def learn(
     """An alignment of two collections, kept with the first one."""
     checked_name(name)
     checked(method, holdout, seed)
-    if source == target:
-        raise DataError(f"'{source}' cannot be aligned with itself: its vectors are in one space already")
-    sides = [db.collection(each) for each in (source, target)]
-    for side in sides:
-        _refuse_unfit(side)
-    if sides[1].model is None:
-        raise DataError(f"'{target}' holds vectors from elsewhere, so no question could be read; align with one of a model")
-    store = keeping(db)
-    before = store.keepers("alignment").get(name) if save else None
-    if before is not None and not replace:
-        raise DataError(f"there is an alignment '{name}', kept with '{before}'; choose another name, or"
-                        " replace it with --replace (replace=True)")  # fmt: skip
-    if before is not None:
-        refuse_used(db, {name: before})
-    first, second = (whole(db.store, each) for each in (source, target))
-    rows, left_out = _paired(first.ids, second.ids, pairs, f"'{source}' and '{target}'")
-    vectors = (side.vectors[list(places)] for side, places in zip((first, second), rows, strict=True))
+    _refuse_unfit(db, source, target)
+    before = _free(db, name, replace=replace) if save else None
+    with db.store.snapshot():  # nobody changes the model of either meanwhile
+        sides = [(whole(db.store, each), db.collection(each).info().settings) for each in (source, target)]
+    (first, made_first), (second, made_second) = sides
+    places, left_out = _paired(first.ids, second.ids, pairs, f"'{source}' and '{target}'")
+    vectors = (side.vectors[list(at)] for side, at in zip((first, second), places, strict=True))
     learned = align(*vectors, method=method, holdout=holdout, seed=seed, left_out=left_out)
-    spec = _spec_of(sides[0])
+    spec = _spec_of(db.collection(source))
     reads, seconds = (spec.modalities, spec.seconds) if spec is not None else ((), None)
-    joined = Joined(learned.map, _settings(sides[0]), _settings(sides[1]), reads, seconds)
-    kept = Kept(name, source, target, joined, learned.report)
+    kept = Kept(name, source, target, Joined(learned.map, made_first, made_second, reads, seconds), learned.report)
     if save:
-        asked = {"method": method, "holdout": holdout, "seed": seed}
         with db.store.atomic():
             if before is not None:
-                store.forget(before, "alignment", name)
-            store.keep(source, result_of(kept, first.version, asked))
+                keeping(db).forget(before, "alignment", name)
+            asked = {"method": method, "holdout": holdout, "seed": seed}
+            keeping(db).keep(source, result_of(kept, first.version, asked))
     return Alignment(kept)
+
+
+def _free(db: Database, name: str, *, replace: bool) -> str | None:
+    """The collection with which an alignment of that name is kept that may be replaced; None where there is none.
+
+    Raises
+    ------
+    DataError : it may not
+    """
+    before = keeping(db).keepers("alignment").get(name)
+    if before is not None and not replace:
+        raise DataError(
+            f"there is an alignment '{name}', kept with '{before}'; choose another name, or replace it with --replace"
+            " (replace=True)"
+        )
+    if before is not None:
+        refuse_used(db, {name: before})
+    return before
 
 
 def keeping(db: Database) -> KeepingStore:
@@ -172,15 +179,18 @@ def _side(db: Database, kept: Kept, side: Settings) -> Embedder:
     return found
 
 
-def _settings(collection: Collection) -> Settings:
-    return collection.info().settings
-
-
-def _refuse_unfit(collection: Collection) -> None:
-    """Raise for a collection that is not there, or whose vectors an alignment has made."""
-    collection._must_exist()
-    if (collection.model or "").startswith(PREFIX):
-        raise DataError(f"'{collection.name}' was made with {collection.model}, a map already; align vectors of a model's own")
+def _refuse_unfit(db: Database, source: str, target: str) -> None:
+    """Raise for collections that are not there, or whose vectors tell nothing."""
+    if source == target:
+        raise DataError(f"'{source}' cannot be aligned with itself: its vectors are in one space already")
+    for collection in (db.collection(source), db.collection(target)):
+        collection._must_exist()
+        if (collection.model or "").startswith(PREFIX):
+            raise DataError(
+                f"'{collection.name}' was made with {collection.model}, a map already; align vectors of a model's own"
+            )
+    if db.collection(target).model is None:
+        raise DataError(f"'{target}' holds vectors from elsewhere, so no question could be read; align with one of a model")
 
 
 def _spec_of(collection: Collection) -> ModelSpec | None:

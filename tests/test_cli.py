@@ -63,6 +63,13 @@ def notes(cosimo, tmp_path: Path):
     return cosimo
 
 
+def test_no_text_steers_the_terminal_through_json(cosimo) -> None:
+    assert cosimo("embed", "notes", "a", "-c", "red \x9b31m text", "-m", "fake:8", "--store", "-d", "n.db").code == 0
+    told = cosimo("search", "notes", "red", "-d", "n.db").out
+    assert "\x9b" not in told
+    assert "\\u009b31m" in told
+
+
 def test_every_command_has_its_line_in_the_table_and_says_the_same_itself() -> None:
     context = click.Context(cli)
     for name, (_, line) in COMMANDS.items():

@@ -439,6 +439,13 @@ def test_a_path_that_is_not_there_or_no_program(tmp_path: Path) -> None:
         cosimo.read(io.BytesIO(b"x"), code=True)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there is no /dev/null")
+def test_a_device_is_no_program_and_an_empty_name_no_folder() -> None:
+    with pytest.raises(UnreadableSource, match="no ending of a program"):
+        Code("/dev/null")
+    assert CliRunner().invoke(cli, ["code", ""]).exit_code == 2
+
+
 def test_a_missing_grammar_is_named_once_with_the_pip_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {**grammars._rows()["ruby"], "package": "tree_sitter_of_no_wheel"}
     monkeypatch.setitem(grammars._rows(), "ruby", row)

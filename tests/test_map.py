@@ -587,13 +587,20 @@ def test_the_command_keeps_a_map_and_says_so_in_a_line(things: Collection, tmp_p
 
 
 def test_wrong_names_of_files_are_told_before_any_work(things: Collection, tmp_path: Path) -> None:
-    for option, name in (("--html", "map.png"), ("--plot", "map.html"), ("--to", "map.svg"), ("--html", "")):
+    wrong = [("--html", "map.png"), ("--plot", "map.html"), ("--to", "map.svg"), ("--html", ""), ("--name", " ")]
+    for option, name in (*wrong, ("--html", str(tmp_path / "gone" / "map.html")), ("--color", "colour of hair")):
         result = CliRunner().invoke(cli, ["map", "things", "-d", str(tmp_path / "things.db"), option, name])
         assert result.exit_code != 0
     assert things.results() == []
 
 
 # -- over HTTP
+
+
+def test_a_color_may_be_any_field_that_items_have(things: Collection, tmp_path: Path) -> None:
+    for field in (*things.fields(), "folder", "placed"):
+        result = run("map", "things", "--method", "pca", "-d", str(tmp_path / "things.db"), "--no-save", "--color", field)
+        assert result.exit_code == 0, field
 
 
 def test_a_map_over_http_is_that_of_python_and_its_page_opens_in_a_browser(things: Collection, tmp_path: Path) -> None:

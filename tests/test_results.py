@@ -9,7 +9,7 @@ import pytest
 
 import cosimo
 from cosimo import Document
-from cosimo.core.errors import Corrupt, NotFound
+from cosimo.core.errors import Corrupt, DataError, NotFound
 from cosimo.core.results import Member, Position, Result
 from cosimo.verbs.whole import rows, whole
 
@@ -30,6 +30,12 @@ def notes() -> Iterator[Collection]:
 
 def store_of(notes: Collection) -> SQLiteStore:
     return notes._store  # type: ignore[return-value]
+
+
+def test_a_result_has_a_name(notes: Collection) -> None:
+    for ask in (notes.map, notes.cluster, lambda name: notes.learn_scale(["a"], ["b"], name=name)):
+        with pytest.raises(DataError, match="kept under a name"):
+            ask(name="")
 
 
 def a_map(version: int = 1) -> Result:

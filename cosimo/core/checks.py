@@ -1,13 +1,15 @@
-"""Checks: a number somebody gave → the same as Python's own, or an error that says which is wanted. Converts nothing else."""
+"""Checks: a number or a name somebody gave → the same as Python's own, or an error that says which is wanted."""
 
 from __future__ import annotations
 
 from operator import index
 from typing import Any
 
+from .content import storable
 from .errors import DataError
 
 SEEDS = 2**32  # numpy's and scikit-learn's seeds are below it
+LONGEST_NAME = 1_000  # characters
 
 
 def whole_number(value: Any, least: int, most: int, what: str) -> int:
@@ -34,3 +36,14 @@ def seed_of(value: Any) -> int:
     DataError : it is none
     """
     return whole_number(value, 0, SEEDS - 1, "the seed is")
+
+
+def check_name(name: str, kind: str) -> None:
+    """Refuse what nothing can be kept under.
+
+    Raises
+    ------
+    DataError : it is empty, too long, or no text that a database can store
+    """
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or storable(name) != name:
+        raise DataError(f"{kind}: kept under a name of up to {LONGEST_NAME:,} whole characters; give one, or leave it out")

@@ -71,11 +71,12 @@ class Code(Source):
         self._kinds = _known("kind", kinds, KINDS)
         self._longest = longest
         self._encodings = known_encodings(encodings)
-        self._everything = everything or self._files.folder.is_file()
+        one = not self._files.folder.is_dir()
+        self._everything = everything or one
         self._root = self._files.folder.resolve()
-        if self._root.is_file():
+        if one:
             self._root = self._root.parent
-        if self._files.folder.is_file() and grammar_of(self._files.folder.name) is None:
+        if one and grammar_of(self._files.folder.name) is None:
             raise UnreadableSource(f"{folder} has no ending of a program in {', '.join(languages_known())}")
         self._missing: set[str] = set()
 

@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from ..core.checks import check_name
 from ..core.content import storable
 from ..core.errors import Corrupt
 from ..core.results import Member, Position, Result, ResultInfo
@@ -56,7 +57,9 @@ class Results(Transactions):
         Raises
         ------
         Corrupt : another program wrote something else into its place
+        DataError : it cannot be a name; whoever makes a result looks first whether it is there
         """
+        check_name(name, kind)
         with self._collection(collection) as (state, entry):
             if state.version < SINCE:
                 return None

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.checks import seed_of
-from ..core.content import storable
+from ..core.checks import check_name, seed_of
 from ..core.errors import Corrupt, DataError, NotFound
 from ..core.units import documents_of
 from .clustering import density, hierarchy, how_many, kmeans
@@ -38,7 +37,6 @@ ANEW = 0.2  # of the items, others than the groups were made of: then they are m
 STARTS = 5  # of k-means, where rows x clusters are few; the best is taken
 UNKNOWN = -2  # the group of an item that is new
 ROUNDING = 1e-5  # by which a copy of an item may seem to be farther away than that
-LONGEST = 1_000  # characters of the name under which clusters are kept
 WORK = 2_000_000  # rows x clusters that all starts together may compare in a round: 5 starts of 3,080 x 77 take a second
 
 
@@ -68,7 +66,7 @@ class Request:
         if self.method == "hdbscan" and isinstance(k, int):
             raise DataError("hdbscan finds out itself how many clusters there are; leave the number out")
         seed = None if self.seed is None else seed_of(self.seed)
-        _checked_name(self.name)
+        check_name(self.name, "clusters")
         return replace(self, k=k, seed=seed)
 
     def completed(self, kept: Mapping[str, Any] | None) -> Request:
@@ -100,11 +98,6 @@ def _whole(number: Any) -> int | None:
     with suppress(TypeError):
         return None if isinstance(number, bool) else whole_number(number)
     return None
-
-
-def _checked_name(name: str) -> None:
-    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST or storable(name) != name:
-        raise DataError(f"clusters are kept under a name of up to {LONGEST:,} whole characters; give one, or leave it out")
 
 
 def cluster(
@@ -251,7 +244,7 @@ def kept(store: KeepingStore, collection: str, name: str) -> Clusters:
     NotFound : none are kept under it
     Corrupt : another program wrote something else into their place
     """
-    _checked_name(name)
+    check_name(name, "clusters")
     with store.snapshot():
         result = store.result(collection, "clusters", name)
         if result is None:

@@ -57,6 +57,8 @@ def code(path: str, *, into: str | None, **given: Any) -> None:
     """
     from ...sources.code import Code
 
+    if not path:  # an empty variable of a script would mean the present folder
+        raise click.UsageError("PATH is empty; the present folder is called '.'.")
     source = Code(
         path, given["patterns"] or "**/*", languages=given["languages_"], kinds=given["kinds"], longest=given["longest"],
         encodings=given["encodings"], everything=given["everything"], prefix=given["prefix"], on_problem=adding.report,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,6 +63,7 @@ def map_(collection: str, **given: Any) -> None:
     _refuse(given)
     with options.opened(given["database"], writing=True, busy_timeout=given["busy_timeout"], create=False) as db:
         chosen = named(db, collection)
+        _refuse_color(chosen, given["color"])
         began = time.perf_counter()
         made = chosen.map(
             given["method"], dim=int(given["dim"]) if given["dim"] else None, seed=given["seed"],
@@ -74,7 +76,7 @@ def map_(collection: str, **given: Any) -> None:
 
 
 def _refuse(given: dict[str, Any]) -> None:
-    """Names of files that say nothing, before hours of work."""
+    """Names of files that say nothing or cannot be written, before hours of work."""
     from ...collection.mapping import format_of
 
     for option, formats in OUTPUTS.items():
@@ -83,8 +85,20 @@ def _refuse(given: dict[str, Any]) -> None:
             continue
         if not target or format_of(target, None) not in formats:
             raise click.UsageError(f"--{option} wants a file that ends in {', '.join(f'.{format}' for format in formats)}.")
+        if not Path(target).parent.is_dir():
+            raise click.UsageError(f"--{option}: there is no folder {Path(target).parent}; make it, or check the name.")
     if given["to"] == "-" and sys.stdout is None:
         raise click.ClickException("standard output is closed; name a file.")
+
+
+def _refuse_color(chosen: Collection, color: str | None) -> None:
+    """A field that no item has: said here, because whether it has values is known when the map is there."""
+    if color is None or color in ("cluster", "folder", "placed"):
+        return
+    there = chosen.fields()
+    if not color.lstrip('$."').startswith(tuple(there)):
+        known = f"known: {', '.join(map(output.snippet, there))}" if there else "the items have none"
+        raise click.UsageError(f"--color: no item has a field '{output.snippet(color)}'; {known}.")
 
 
 def _written(chosen: Collection, made: Map, given: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import unicodedata
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ...verbs.scoring.labels import Written
 
 WIDTH = 100  # where the terminal does not tell
+STEERING = re.compile("[\x7f-\x9f]")  # JSON lets them stand, and a terminal obeys them
 
 
 def on_terminal() -> bool:
@@ -29,8 +31,13 @@ def on_terminal() -> bool:
 
 def line(record: Mapping[str, Any]) -> None:
     """One record as one line of JSON; text stays readable where stdout can hold it, bytes become base64."""
+    click.echo(_json(record))
+
+
+def _json(record: Mapping[str, Any], indent: int | None = None) -> str:
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()  # cp1252 in a pipe on Windows, for one
-    click.echo(storable(json.dumps(record, ensure_ascii=not encoding.startswith("utf"), default=_jsonable)))
+    text = storable(json.dumps(record, ensure_ascii=not encoding.startswith("utf"), default=_jsonable, indent=indent))
+    return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def progress(kind: str) -> Callable[[Any], None] | None:
@@ -47,11 +54,9 @@ def progress(kind: str) -> Callable[[Any], None] | None:
 
 def array(records: Iterable[Mapping[str, Any]]) -> None:
     """Records as one JSON array, each written as it comes."""
-    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
     before = "["
     for record in records:
-        text = json.dumps(record, ensure_ascii=not encoding.startswith("utf"), default=_jsonable, indent=2)
-        click.echo(storable(before + "\n" + indented(text, "  ")), nl=False)
+        click.echo(before + "\n" + indented(_json(record, indent=2), "  "), nl=False)
         before = ","
     click.echo("[]" if before == "[" else "\n]")
 

@@ -109,11 +109,11 @@ def tokenizer() -> Any:
     )  # fmt: skip
 
 
-def processor() -> Any:
+def processor(side: int = SEEN) -> Any:
     """CLIP's own preparation of pictures, made smaller."""
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    return CLIPImageProcessorPil(size={"shortest_edge": SEEN}, crop_size={"height": SEEN, "width": SEEN})
+    return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 
 
 def model() -> Any:
@@ -166,7 +166,7 @@ def save_for_sentence_transformers(found: Any, folder: Path) -> Path:
     inner = folder / "0_CLIPModel"
     found.save_pretrained(inner)
     tokenizer().save_pretrained(inner)
-    processor().save_pretrained(inner)
+    processor(found.config.vision_config.image_size).save_pretrained(inner)
     modules = [{"idx": 0, "name": "0", "path": "0_CLIPModel", "type": "sentence_transformers.models.CLIPModel"}]
     (folder / "modules.json").write_text(json.dumps(modules))
     (folder / "config_sentence_transformers.json").write_text("{}")
@@ -190,10 +190,11 @@ def save_as_onnx(found: Any, folder: Path) -> Path:
             return self.model.visual_projection(self.model.vision_model(pixel_values=pixel_values).pooler_output)
 
     folder.mkdir(parents=True, exist_ok=True)
+    side = found.config.vision_config.image_size
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=WINDOW)
     for module, given, name, out, sizes in (
         (Texts(), torch.tensor([[0, 3, 5, 1]] * 2), "input_ids", "text_embeds", {0: batch, 1: length}),
-        (Pictures(), torch.zeros(2, 3, SEEN, SEEN), "pixel_values", "image_embeds", {0: batch}),
+        (Pictures(), torch.zeros(2, 3, side, side), "pixel_values", "image_embeds", {0: batch}),
     ):
         torch.onnx.export(
             module.eval(), (given,), folder / f"{out.replace('image', 'vision').removesuffix('_embeds')}_model.onnx",
@@ -201,7 +202,7 @@ def save_as_onnx(found: Any, folder: Path) -> Path:
         )  # fmt: skip
     found.config.save_pretrained(folder)
     tokenizer().save_pretrained(folder)
-    processor().save_pretrained(folder)
+    processor(side).save_pretrained(folder)
     return folder
 
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from ..core import config
 from ..core.errors import ConfigError
-from ..core.parallel import in_parallel
 from . import weights
 from .engine import chosen, compiled, cores, fingerprint, openvino, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
-    from threading import Event
 
     from numpy.typing import NDArray
 
     from ..core.types import Vectors
     from .towers import Table
 
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 POOLS = ("", "mean", "cls")
 OUTPUTS = (  # taken where a file has several and none was named
     "image_embeds", "text_embeds", "audio_embeds", "sentence_embedding", "embedding", "embeddings", "pooler_output",
@@ -112,7 +115,7 @@ class Network:
         """The names of the inputs, for a message."""
         return ", ".join(repr(each.name) for each in self.inputs)
 
-    def run(self, jobs: Iterable[Sequence[int]], prepared: Callable[[Sequence[int]], dict[int, NDArray[Any]]], out: Vectors,
+    def run(self, jobs: Sequence[Sequence[int]], prepared: Callable[[Sequence[int]], dict[int, NDArray[Any]]], out: Vectors,
             mask: int | None = None) -> None:  # fmt: skip
         """Write the vector of each content into `out`, (n, dim) float32.
 
@@ -126,10 +129,11 @@ class Network:
         """
         if self.dim != out.shape[1]:
             raise ConfigError(f"{self.path} gives vectors of length {self.dim}, not {out.shape[1]}")
+        idle = self._idle  # compiled here, and not in several threads
 
-        def work(job: Sequence[int], _: Event) -> tuple[Sequence[int], Vectors]:
+        def work(job: Sequence[int]) -> tuple[Sequence[int], Vectors]:
             arrays = prepared(job)
-            request = self._idle.get()
+            request = idle.get()
             try:
                 found = request.infer(arrays, share_inputs=True, share_outputs=True)[0]
                 return job, self._vectors(found, arrays.get(mask) if mask is not None else None)[: len(job)]
@@ -137,9 +141,9 @@ class Network:
                 said = " ".join(str(error).split())[-200:]
                 raise ConfigError(f"{self.path} cannot be computed with these inputs: {said}") from error
             finally:
-                self._idle.put(request)
+                idle.put(request)
 
-        for places, vectors in in_parallel(work, jobs, 2 * self.threads):
+        for places, vectors in _ahead(work, jobs, 2 * self.threads):
             out[list(places)] = vectors
 
     def batches(self, count: int, most: int, fixed: int | None) -> list[range]:
@@ -188,6 +192,28 @@ class Network:
         for _ in range(self.threads):
             idle.put(model.create_infer_request())
         return idle
+
+
+def _ahead(work: Callable[[Job], Done], jobs: Sequence[Job], most: int) -> Iterator[Done]:
+    """`work` of each job, in their order, so many at a time; a single one in the caller's own thread.
+
+    Not `core.parallel`: its threads are left to die with the process, and one that dies inside of OpenVINO takes it along.
+    """
+    if len(jobs) < 2:
+        yield from map(work, jobs)
+        return
+    with ThreadPoolExecutor(min(most, len(jobs)), "cosimo-tower") as pool:
+        begun: deque[Future[Done]] = deque()
+        try:
+            for job in jobs:
+                if len(begun) == most:
+                    yield begun.popleft().result()
+                begun.append(pool.submit(work, job))
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for left in begun:
+                left.cancel()
 
 
 def filled(array: NDArray[Any], fixed: int | None) -> NDArray[Any]:

@@ -100,20 +100,23 @@ def tokenizer(path: Path) -> Path:
     return path
 
 
-def both_towers(folder: Path, *, inside: str = "") -> Path:
-    """Colors and their names in one space of three numbers, laid out as Optimum exports CLIP."""
+def both_towers(folder: Path, *, inside: str = "", whole: bool = False) -> Path:
+    """Colors and their names in one space of three numbers, laid out as Optimum exports CLIP: in two files, or in a whole."""
     table = np.array([[0, 0, 0], [0.1, 0.1, 0.1], [0.3, 0.3, 0.3], RED, BLUE, GREEN, [100, 100, 100]], np.float32)
     where = folder / inside
-    mean_of_colors(where / "vision_model.onnx")
-    words(where / "text_model.onnx", table)
-    nodes = [
+    seen = [("ReduceMean", ["pixel_values"], "image_embeds", {"axes": [2, 3], "keepdims": 0})]
+    read: list[tuple[Any, ...]] = [
         ("Gather", ["table", "input_ids"], "tokens", {}),
         ("ReduceMean", ["tokens"], "text_embeds", {"axes": [1], "keepdims": 0}),
     ]
-    onnx_file(
-        where / "text_model.onnx", nodes, {"input_ids": (np.int64, ["n", "length"])}, {"text_embeds": (np.float32, ["n", 3])},
-        table=table,
-    )  # fmt: skip
+    pixels, ids = {"pixel_values": (np.float32, ["n", 3, 8, 8])}, {"input_ids": (np.int64, ["m", "length"])}
+    vectors = (np.float32, ["n", 3])
+    if whole:
+        out = {"image_embeds": vectors, "text_embeds": (np.float32, ["m", 3])}
+        onnx_file(where / "model.onnx", seen + read, ids | pixels, out, table=table)
+    else:
+        onnx_file(where / "vision_model.onnx", seen, pixels, {"image_embeds": vectors})
+        onnx_file(where / "text_model.onnx", read, ids, {"text_embeds": (np.float32, ["m", 3])}, table=table)
     tokenizer(folder / "tokenizer.json")
     settings = {"do_center_crop": True, "crop_size": {"height": 8, "width": 8}, "size": {"shortest_edge": 8}, "resample": 3,
                 "do_normalize": True, "image_mean": [0, 0, 0], "image_std": [1, 1, 1]}  # fmt: skip

@@ -257,9 +257,10 @@ def test_lower_reads_capitals_as_small_letters(tmp_path: Path) -> None:
 # -- both
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["two files", "one file"])
 @pytest.mark.parametrize("inside", ["", "onnx"])
-def test_a_folder_of_two_towers_is_one_model_with_the_prefix_or_without(tmp_path: Path, inside: str) -> None:
-    folder = files.both_towers(tmp_path / "both", inside=inside)
+def test_a_folder_of_two_towers_is_one_model_with_the_prefix_or_without(tmp_path: Path, inside: str, whole: bool) -> None:
+    folder = files.both_towers(tmp_path / "both", inside=inside, whole=whole)
     embedder = exact(f"openvino:{folder}")
     assert set(embedder.spec.modalities) == {"text", "image"}
     assert (embedder.spec.dim, embedder.spec.max_tokens) == (3, 16)
@@ -277,6 +278,14 @@ def test_a_sound_preprocessor_is_read_and_another_is_refused(tmp_path: Path) -> 
     (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"resample": 5}))
     with pytest.raises(ConfigError, match=r"sizes or a filter that are not known here"):
         exact(f"openvino:{folder}")
+
+
+def test_a_folder_of_one_tower_is_a_model_of_pictures_alone(tmp_path: Path) -> None:
+    folder = files.both_towers(tmp_path)
+    (folder / "vision_model.onnx").rename(folder / "model.onnx")
+    for name in ("text_model.onnx", "tokenizer.json"):
+        (folder / name).unlink()
+    assert load_embedder(str(folder)).spec.modalities == ("image",)
 
 
 def test_texts_and_pictures_share_a_collection(tmp_path: Path, home: Path) -> None:
@@ -299,9 +308,9 @@ def test_a_text_to_a_model_of_pictures_and_a_picture_to_one_of_texts_are_refused
     files.words(tmp_path / "words.onnx", TABLE)
     files.tokenizer(tmp_path / "tokenizer.json")
     texts = toml(tmp_path, '[text]\npool = "mean"\n', "words.toml")
-    with pytest.raises(DataError, match="reads image, and content 0 is str"):
+    with pytest.raises(DataError, match="reads pictures, and content 0 is a text"):
         exact(pictures).embed(["red"])
-    with pytest.raises(DataError, match="reads text, and content 1 is image"):
+    with pytest.raises(DataError, match="reads text, and content 1 is a picture"):
         exact(texts).embed(["red", picture()])
     db = cosimo.open(tmp_path / "a.db")
     shop = db.collection("shop", model=pictures)

@@ -67,8 +67,9 @@ class Network:
         except RuntimeError as error:
             said = " ".join(str(error).split())[-200:]
             raise ConfigError(f"{path} is no model that OpenVINO reads: {said}") from error
-        self.inputs = [_input(index, each) for index, each in enumerate(model.inputs)]
-        self._model = openvino().Model([_output(table, path, model, output)], model.get_parameters(), path.stem)
+        wanted = _output(table, path, model, output)
+        self._model = openvino().Model([wanted], _before(wanted, model), path.stem)
+        self.inputs = [_input(index, each) for index, each in enumerate(self._model.inputs)]
         self.unbatched = False  # whether the input takes one content: the rows that come out are then its parts
         self.channels_last = False  # whether a picture's channels come last, as in TFLite; a tower that knows says so
         self.output_name = str(output if output is not None else "")
@@ -262,6 +263,17 @@ def _output(table: Table, path: Path, model: Any, wanted: str | int | None) -> A
         repr(port.get_any_name() if port.get_names() else own[-1]) for port, own in zip(model.outputs, names, strict=True)
     )
     raise table.wrong("output", f"{said}: the outputs of {path} are {there}")
+
+
+def _before(wanted: Any, model: Any) -> list[Any]:
+    """The inputs on which an output depends: where both towers are in one file, texts have no part in that of pictures."""
+    seen, rest = set(), [wanted.get_node()]
+    while rest:
+        node = rest.pop()
+        if node.get_friendly_name() not in seen:
+            seen.add(node.get_friendly_name())
+            rest += [port.get_node() for port in node.input_values()]
+    return [each for each in model.get_parameters() if each.get_friendly_name() in seen]
 
 
 def _source(port: Any) -> Any:

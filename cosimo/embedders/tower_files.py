@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".onnx", ".xml", ".tflite")
 TOML = "model.toml"
-PICTURES, TEXTS = "vision_model.onnx", "text_model.onnx"
+PICTURES, TEXTS, WHOLE = "vision_model.onnx", "text_model.onnx", "model.onnx"
 SETTINGS = "preprocessor_config.json"
 _SUBFOLDER = "onnx"
 _FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers, which such files hold
@@ -53,26 +53,33 @@ def described(name: str) -> Described:
 
 def is_model(folder: Path) -> bool:
     """True for a folder that holds such a model."""
-    return (folder / TOML).is_file() or ((folder / SETTINGS).is_file() and _towers(folder) is not None)
+    return (folder / TOML).is_file() or ((folder / SETTINGS).is_file() and bool(_towers(folder)))
 
 
 def _folder(folder: Path) -> Described:
     if (folder / TOML).is_file():
         return Described(folder / TOML, _toml(folder / TOML), _same_name(folder / TOML))
-    where = _towers(folder)
-    if where is None:
+    found, place = _towers(folder), folder / SETTINGS
+    if not found:
         raise ConfigError(f"{folder} holds neither {TOML} nor {PICTURES} and {TEXTS}, as Optimum exports a model of both")
-    place = folder / SETTINGS
-    values: dict[str, Any] = {"image": {"file": f"{where}{PICTURES}", **_pictures(recipe.read_json(place), place)}}
-    values["text"] = {"file": f"{where}{TEXTS}", **_texts(folder)}
+    values: dict[str, Any] = {"image": found["image"] | _pictures(recipe.read_json(place), place)}
+    if "text" in found:
+        values["text"] = found["text"] | _texts(folder)
     return Described(place, values, "")
 
 
-def _towers(folder: Path) -> str | None:
-    """In which folder of a folder both towers lie, as the beginning of a path; None where they do not."""
-    return next(
-        (at for at in ("", f"{_SUBFOLDER}/") if all((folder / f"{at}{name}").is_file() for name in (PICTURES, TEXTS))), None
-    )
+def _towers(folder: Path) -> dict[str, dict[str, str]]:
+    """Where a folder has its towers: in two files, in one with two outputs, or in one of pictures alone; empty: nowhere."""
+    for at in ("", f"{_SUBFOLDER}/"):
+        if all((folder / f"{at}{name}").is_file() for name in (PICTURES, TEXTS)):
+            return {"image": {"file": f"{at}{PICTURES}"}, "text": {"file": f"{at}{TEXTS}"}}
+        if (folder / f"{at}{WHOLE}").is_file():
+            both = (folder / "tokenizer.json").is_file()
+            return {
+                name: {"file": f"{at}{WHOLE}"} | ({"output": f"{name}_embeds"} if both else {})
+                for name in (("image", "text") if both else ("image",))
+            }
+    return {}
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -406,7 +406,7 @@ def test_clip_reads_texts_and_images(home: Path, tmp_path: Path) -> None:
     assert not np.allclose(got.vectors[0], got.vectors[2])
     assert np.allclose(embedder.embed([blue]).vectors[0], got.vectors[2], atol=1e-5)
     assert embedder.spec.logit_scale == pytest.approx(math.exp(2.6592), rel=1e-3)
-    with pytest.raises(DataError, match="reads text and image, and content 0 is bytes"):
+    with pytest.raises(DataError, match="reads text and pictures, and content 0 is bytes"):
         embedder.embed([b"no image at all"])
     with pytest.raises(DataError, match="content 1: the picture is damaged"):
         embedder.embed([red, red[:60]])

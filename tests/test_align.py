@@ -535,7 +535,7 @@ def test_pictures_and_texts_come_back_in_the_order_given(texts: Database) -> Non
     assert np.allclose(mixed.vectors[[0, 2]], embedder.embed(["bread", "cat"]).vectors)
     assert np.allclose(mixed.vectors[1], embedder.embed([picture]).vectors[0])
     assert np.array_equal(mixed.vectors[1], mixed.vectors[3])
-    with pytest.raises(DataError, match="align:both reads text and image, and content 1 is audio"):
+    with pytest.raises(DataError, match="align:both reads text and pictures, and content 1 is a sound"):
         embedder.embed(["bread", b"RIFF0000WAVEfmt "])
 
 

@@ -214,5 +214,5 @@ def test_a_model_of_texts_leaves_films_out(home: Path, films: Path) -> None:
     assert source.left_out == {"a film, and fake:16 reads text": 3}
     with pytest.raises(DataError, match="'f' is a film, and fake:16 reads text"):
         texts.add([Document("f", (films / "both.mp4").read_bytes())])
-    with pytest.raises(DataError, match="'f' cannot be read: there is sound in it, and colours:a reads text and image"):
+    with pytest.raises(DataError, match="'f' cannot be read: there is sound in it, and colours:a reads text and pictures"):
         collection("colours:a").add([Document("f", (films / "blind.mp4").read_bytes())])

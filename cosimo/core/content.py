@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import DataError
-from .kinds import ONE
+from .kinds import ONE, listed
 from .types import Recording
 
 if TYPE_CHECKING:
@@ -83,11 +83,17 @@ def texts_of(contents: Sequence[Content], name: str, prompt: str = "") -> list[s
     ------
     DataError : one that is not text
     """
-    for position, content in enumerate(contents):
-        if not isinstance(content, str):
-            kind = modality_of(content) if isinstance(content, bytes) else None
-            raise DataError(f"{name} reads text, and content {position} is {ONE[kind] if kind else type(content).__name__}")
+    refuse_unread(contents, name, ("text",))
     return [text if text.startswith(prompt) else prompt + text for text in contents if isinstance(text, str)]
+
+
+def refuse_unread(contents: Sequence[Content], name: str, modalities: Sequence[str]) -> None:
+    """Raise `DataError` for the first content of a kind that a model does not read."""
+    for position, content in enumerate(contents):
+        kind = modality_of(content) if isinstance(content, str | bytes) else None
+        if kind not in modalities:
+            found = ONE[kind] if kind else type(content).__name__
+            raise DataError(f"{name} reads {listed(modalities)}, and content {position} is {found}")
 
 
 def is_recorded(content: Content | Recording | None) -> bool:

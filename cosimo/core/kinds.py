@@ -21,4 +21,9 @@ def is_read(kind: Modality | None, modalities: Collection[str]) -> bool:
 def unread(kind: Modality | None, model: str, modalities: Collection[str]) -> str:
     """Why a model leaves a content out: `a picture, and fake:64 reads text`."""
     one = ONE[kind] if kind is not None else "binary"
-    return f"{one}, and {model} reads {' and '.join(MANY.get(each, each) for each in modalities)}"
+    return f"{one}, and {model} reads {listed(modalities)}"
+
+
+def listed(modalities: Collection[str]) -> str:
+    """What a model reads, in words: `text and pictures`."""
+    return " and ".join(MANY.get(each, each) for each in modalities)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..core import config, registry
-from ..core.content import modality_of
+from ..core.content import refuse_unread
 from ..core.errors import BadReply, ConfigError, DataError, Error, MissingExtra, MissingKey, ProviderError
 from ..core.types import Embedded, ModelSpec
 from . import estimate
@@ -203,11 +203,7 @@ def readable(contents: Sequence[Content], name: str, modalities: Sequence[str]) 
     ------
     DataError : one of a kind that it does not read
     """
-    for position, content in enumerate(contents):
-        kind = modality_of(content) if isinstance(content, str | bytes) else None
-        if kind not in modalities:
-            found = kind if kind not in (None, "text") else type(content).__name__
-            raise DataError(f"{name} reads {' and '.join(modalities)}, and content {position} is {found}")
+    refuse_unread(contents, name, modalities)
     return [whole(content) if isinstance(content, str) else content for content in contents]
 
 

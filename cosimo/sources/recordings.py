@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import DataError
+from ..core.kinds import listed
 from ..core.recordings import facts, film_of, frames_of, opened
 from ..core.sound import samples, wav, windows
 from ..core.types import Passage, Recording
@@ -76,7 +77,7 @@ def _given(content: bytes | Recording) -> Given:
 def _read(given: Given, known: Facts, spec: ModelSpec) -> Iterator[tuple[tuple[int, int], str, bytes]]:
     sees, hears = "image" in spec.modalities and known.width is not None, "audio" in spec.modalities and known.rate is not None
     if not sees and not hears:
-        raise DataError(f"there is {_inside(known)} in it, and {spec.name} reads {' and '.join(spec.modalities)}")
+        raise DataError(f"there is {_inside(known)} in it, and {spec.name} reads {listed(spec.modalities)}")
     if sees:
         yield from _pictures(given, known)
     if hears:

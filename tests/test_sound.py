@@ -112,19 +112,19 @@ def test_windows_overlap_by_half_and_end_where_the_sound_does() -> None:
     assert [start for start, _ in windows(wav(wave[: 8 * RATE], RATE), rate=RATE, seconds=4, hop=4)] == [0, 4]
 
 
-def test_an_hour_of_sound_is_read_in_little_memory(tmp_path: Path) -> None:
-    path = tmp_path / "hour.wav"
+def test_what_is_held_in_memory_does_not_grow_with_a_sound(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
     second = pcm(tones(440, rate=2_000), 2_000)
     with path.open("wb") as file:
-        file.write(second[:4] + struct.pack("<I", 36 + 3_600 * 4_000) + second[8:40] + struct.pack("<I", 3_600 * 4_000))
-        for _ in range(3_600):
+        file.write(second[:4] + struct.pack("<I", 36 + 900 * 4_000) + second[8:40] + struct.pack("<I", 900 * 4_000))
+        for _ in range(900):
             file.write(second[44:])
     tracemalloc.start()
     count = sum(1 for _ in windows(path, rate=4_000, seconds=10))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert count == 719
-    assert peak < 5_000_000
+    assert count == 179
+    assert peak < 1_000_000
 
 
 # -- bad input

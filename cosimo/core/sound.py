@@ -159,6 +159,6 @@ def _mono(frame: Any) -> Samples:
     if values.dtype.kind in "iu":
         bits = 8 * values.dtype.itemsize
         middle = 2.0 ** (bits - 1)
-        values = (values.astype(np.float64) - (middle if values.dtype.kind == "u" else 0)) / middle
-    mean: Samples = np.ascontiguousarray(values.mean(axis=0, dtype=np.float64), np.float32)
+        values = (values - (middle if values.dtype.kind == "u" else 0.0)) / middle
+    mean: Samples = (values[0] if len(values) == 1 else values.mean(axis=0, dtype=np.float64)).astype(np.float32)
     return mean

@@ -50,6 +50,9 @@ def openvino() -> Any:
         openvino.__getattr__ = _converter
     import openvino
 
+    # its first use makes a table: two threads that are the first wait for each other for ever (2026.4)
+    openvino.Type.f32.to_dtype()
+
     return openvino
 
 

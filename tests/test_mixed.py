@@ -301,18 +301,21 @@ def test_opposite_lists_are_asked_until_the_best_is_certain(db: Database) -> Non
     assert ids(hits) == ["0500", "0499", "0501"]
 
 
-def test_not_everything_is_scored_where_lists_agree(db: Database) -> None:
-    own = db.collection("c", model=None, dim=4)
-    other = own.named("other", model=None, dim=4)
-    vectors = np.random.default_rng(1).normal(size=(3000, 4))
-    for each in (own, other):
-        each.add_vectors([f"{i}" for i in range(3000)], vectors)
+@pytest.mark.parametrize(("dim", "most"), [(4, 300), (64, 1500)])
+def test_not_everything_is_scored_where_the_best_are_certain_before(db: Database, dim: int, most: int) -> None:
+    """Of lists that agree a few items are looked at, of lists that have nothing to do with each other some more."""
+    own = db.collection("c", model=None, dim=dim)
+    other = own.named("other", model=None, dim=dim)
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(3000, dim))
+    for each, held in ((own, vectors), (other, vectors if dim == 4 else random.normal(size=(3000, dim)))):
+        each.add_vectors([f"{i}" for i in range(3000)], held)
     with own._searching() as index, other._searching() as second:
         asked = [
             mixed._asked(own._store, "c", mixed.Space(name, f"c{name}", each, vectors[0].astype(np.float32), 1.0), None)
             for name, each in (("", index), ("/other", second))
         ]
-        assert len(mixed._weighted(asked, 10)) < 300
+        assert len(mixed._weighted(asked, 10)[1]) < most
 
 
 @pytest.mark.parametrize("kind", ["scan", "graph", "lists"])
@@ -367,6 +370,18 @@ def test_a_long_document_is_as_good_as_its_best_passage(db: Database) -> None:
     assert (alone.id, hit.id, hit.score) == ("long", "long", pytest.approx(alone.score))
     own = shop.search_mixed("zeppelin lighthouse")[0]
     assert "zeppelin" in (own.passages[0].text or "")
+
+
+def test_items_behind_a_document_of_many_passages_are_not_taken_for_none(db: Database) -> None:
+    """The 100 nearest passages are all of one document; 400 are asked for then, of more than 100 documents."""
+    shop = db.collection("shop", model="fake:64")
+    shop.add([Document("long", "\n\n".join(f"zeppelin {i} " * 300 for i in range(120)))])
+    shop.add([Document(f"{i:03}", f"zeppelin {i}, word{i} word{i + 1} word{i + 2}") for i in range(150)])
+    every = shop.search("zeppelin", 151, mode="vector")
+    names = [hit.id for hit in every]
+    shop.named("other", model=None, dim=2).add_vectors(names, [[0.0, 1.0]] * 150 + [[1.0, 0.0]])
+    best = shop.search_mixed(named={"": "zeppelin", "other": [1.0, 0.0]}, k=1)[0]
+    assert (len(names), best.id, best.why.named[""]) == (151, names[-1], pytest.approx(every[-1].score))
 
 
 def test_pictures_and_texts_of_one_model_share_a_space(shop: Collection) -> None:

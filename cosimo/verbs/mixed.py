@@ -1,9 +1,10 @@
 """Mixed: a query to several vector spaces of the same items → the best items, by what all of them say. Embeds nothing.
 
-The weighted mean of cosines is exact, and does not score everything: each space's index gives its best, best first, and what
-the others say of these items is looked up. No item that nobody has seen yet can have more than the weighted mean of the
-last scores of all lists; once the k-th best is above that, it is settled, else the lists are asked for more
-(the threshold algorithm of Fagin, Lotem and Naor, 2003, doi:10.1016/S0022-0000(03)00026-6). It is as exact as the indexes are.
+The weighted mean of cosines is exact, and does not always score everything: each space's index gives its best, and what the
+others say of these items is looked up. No item that nobody has seen yet can have more than the weighted mean of the last
+scores of all lists; if the k-th best is above that, it is settled (the threshold algorithm of Fagin, Lotem and Naor, 2003,
+doi:10.1016/S0022-0000(03)00026-6). Where a look as deep as lists need that have nothing to do with each other does not settle
+it, everything is scored: one pass over all vectors costs less than ever deeper looks. It is as exact as the indexes are.
 
 Fusions by rank and by range are of the best candidates of each space, and of nothing else: another number of them would
 give other scores.
@@ -11,7 +12,8 @@ give other scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -19,21 +21,29 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.terms import terms
 from ..core.types import Hit, Why
+from ..core.units import documents_of
 from .passages import matches
 from .search import WIDER, checked_k, nearest
 from .whole import numbers_among
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from ..core.filters import Filter
     from ..core.store import Store
-    from ..core.types import Index, Numbers, Vector
+    from ..core.types import Index, Numbers, Scores, Vector
+
+    Weights = NDArray[np.float64]
 
 Fusion: TypeAlias = Literal["weighted", "rrf", "relative"]
 
 CANDIDATES = 100  # of each space to begin with, and to end with for fusions by rank and by range, as in a hybrid search
 SMOOTHING = 60  # added to every rank: Cormack, Clarke and Buettcher 2009, doi:10.1145/1571941.1572114
+# times n^((m-1)/m) k^(1/m), in which of m lists that have nothing to do with each other k items are in all (Fagin 1999): the
+# threshold is met at 0.3 to 0.6 of that (normal scores, 10,000 to a million items, two to four lists)
+UNRELATED = 0.6
 ROUNDING = 1e-6  # cosines of one pair that were computed in products of different shapes differ by less
 
 
@@ -80,49 +90,67 @@ class _Numbers(NamedTuple):
         return self.sorted_items[np.searchsorted(self.sorted_rows, rows)]
 
 
-@dataclass(slots=True)
+class _Best(NamedTuple):
+    """The best items of one space."""
+
+    items: Numbers  # (n,) best first
+    scores: Scores  # (n,)
+    every: bool  # there are no more
+
+
+class _Table(NamedTuple):
+    """What all spaces say of some items."""
+
+    items: Numbers  # (n,) ascending
+    cosines: Weights  # (spaces, n); NaN where an item has no vector
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
-    """One space, and what is known by now of what it says. Items go by their numbers in the collection that is asked for."""
+    """One space, and which of its rows are items that are asked for. Items go by their numbers in the collection of items."""
 
     space: Space
     numbers: _Numbers | None  # None: the collection's own space, whose rows are the items
     allowed: Numbers | None  # rows, ascending; None: all there are
-    scores: dict[int, float] = field(default_factory=dict)  # cosines; an item without a vector is not there
-    ranked: list[int] = field(default_factory=list)  # the best items, best first
-    units: dict[int, list[tuple[int, float]]] = field(default_factory=dict)
-    looked: set[int] = field(default_factory=set)  # items that were looked up
-    ended: bool = False  # no item is left that has a vector here
 
-    @property
-    def bound(self) -> float:
-        """No item that is not among the best has a higher score; one without a vector counts 0."""
-        return 0.0 if self.ended or not self.ranked else max(self.scores[self.ranked[-1]], 0.0)
+    def __len__(self) -> int:
+        return len(self.space.index) if self.allowed is None else len(self.allowed)
 
-    def deepen(self, k: int) -> None:
-        """Find the k best."""
-        if self.ended or (self.allowed is not None and not len(self.allowed)):
-            self.ended = True
-            return
-        self._take(nearest(self.space.index, self.space.vector, k, self.allowed), ranked=True)
-        self.ended = len(self.ranked) < k
+    def best(self, k: int) -> _Best:
+        """The k best items; fewer only where there are no more."""
+        if not len(self):
+            return _Best(np.empty(0, np.int64), np.empty(0, np.float32), every=True)
+        asked = k
+        while True:
+            found, scores = self._search(asked, self.allowed)
+            items, first = _first_of_each(found)
+            every = len(found) < asked
+            if every or len(items) >= k:
+                return _Best(items[:k], scores[first[:k]], every and len(items) <= k)
+            asked *= WIDER
 
-    def look_up(self, items: set[int]) -> None:
-        """Find the scores of these."""
-        missing = np.array(sorted(items - self.scores.keys() - self.looked), np.int64)
-        self.looked |= items
-        rows = self.numbers.rows_of(missing) if self.numbers else missing
-        if len(rows) and not self.ended:  # as many as there are: an index that is approximate leaves none out then
-            self._take(nearest(self.space.index, self.space.vector, max(len(self.space.index), 1), rows), ranked=False)
+    def scores_of(self, items: Numbers) -> Weights:
+        """(n,) cosines of items, ascending; NaN for those without a vector."""
+        scores = np.full(len(items), np.nan)
+        rows = self.numbers.rows_of(items) if self.numbers else items
+        if len(rows):  # as many as there are: an index that is approximate leaves none out then
+            found, given = self._search(max(len(self.space.index), 1), rows)
+            there, first = _first_of_each(found)
+            scores[np.searchsorted(items, there)] = given[first]
+        return scores
 
-    def _take(self, found: Mapping[int, list[tuple[int, float]]], *, ranked: bool) -> None:
-        items = list(found)
-        if self.numbers:
-            items = self.numbers.items_of(np.array(items, np.int64)).tolist()
-        for item, units in zip(items, found.values(), strict=True):
-            self.scores[item] = units[0][1]
-            self.units[item] = units
-        if ranked:
-            self.ranked = items
+    def _search(self, k: int, allowed: Numbers | None) -> tuple[Numbers, Scores]:
+        """Items of the k best passages, and their scores."""
+        units, scores = self.space.index.search(self.space.vector[None], k, allowed=allowed)
+        rows = documents_of(units[0])
+        return self.numbers.items_of(rows) if self.numbers else rows, scores[0]
+
+
+def _first_of_each(items: Numbers) -> tuple[Numbers, Numbers]:
+    """Each item once, where it is first: items, and their places."""
+    _, first = np.unique(items, return_index=True)
+    first.sort()
+    return items[first], first
 
 
 def search_mixed(store: Store, collection: str, spaces: Sequence[Space], question: Question) -> list[Hit]:
@@ -141,10 +169,12 @@ def search_mixed(store: Store, collection: str, spaces: Sequence[Space], questio
     checked(spaces, question.fusion)
     among = numbers_among(store, collection, filter=question.filter, prefix=question.prefix)
     asked = [_asked(store, collection, space, among) for space in spaces]
-    scores = _weighted(asked, k) if question.fusion == "weighted" else _fused(asked, k, question.fusion)
-    best = sorted(scores.items(), key=lambda each: (-each[1], each[0]))[:k]
-    least = question.min_score
-    return _hits(store, collection, asked, [each for each in best if least is None or each[1] >= least], question.text)
+    table, scores = _weighted(asked, k) if question.fusion == "weighted" else _fused(asked, k, question.fusion)
+    order = np.argsort(-scores, kind="stable")[:k]
+    if question.min_score is not None:
+        order = order[scores[order] >= question.min_score]
+    best = _Table(table.items[order], table.cosines[:, order])
+    return _hits(store, collection, asked, best, scores[order].tolist(), question.text)
 
 
 def checked(spaces: Sequence[Space], fusion: str) -> None:
@@ -175,73 +205,95 @@ def _asked(store: Store, collection: str, space: Space, among: Numbers | None) -
     return _Asked(space, numbers, None if every and among is None else numbers.sorted_rows)
 
 
-def _weighted(asked: Sequence[_Asked], k: int) -> dict[int, float]:
-    """item → weighted mean of its cosines, of all that may be among the k best."""
-    weights, depth = _shares(asked), max(CANDIDATES, k)
-    while True:
-        scores = {item: sum(w * each.scores.get(item, 0.0) for w, each in zip(weights, asked, strict=True))
-                  for item in _candidates(asked, depth)}  # fmt: skip
-        bound = sum(w * each.bound for w, each in zip(weights, asked, strict=True))
-        if all(each.ended for each in asked):
-            return scores
-        if len(scores) >= k and sorted(scores.values(), reverse=True)[k - 1] > bound + ROUNDING:
-            return scores
-        depth *= WIDER
+def _weighted(asked: Sequence[_Asked], k: int) -> tuple[_Table, Weights]:
+    """Items, all that may be among the k best, and the weighted means of their cosines."""
+    shares = _shares(asked)
+    for depth in _depths(asked, k):
+        best = [each.best(depth) for each in asked]
+        table = _looked_up(asked, best)
+        scores: Weights = shares @ np.nan_to_num(table.cosines)  # (spaces,) @ (spaces, n) -> (n,)
+        # an unseen item that has no vector in a space counts 0 there
+        bound = sum(w * max(float(each.scores[-1]), 0.0) for w, each in zip(shares, best, strict=True) if not each.every)
+        if all(each.every for each in best) or (len(scores) >= k and np.partition(scores, -k)[-k] > bound + ROUNDING):
+            break
+    return table, scores
 
 
-def _fused(asked: Sequence[_Asked], k: int, fusion: Fusion) -> dict[int, float]:
-    """item → its fused score, of the best candidates of each space."""
-    candidates = _candidates(asked, max(CANDIDATES, k))
-    total = dict.fromkeys(candidates, 0.0)
-    for weight, each in zip(_shares(asked), asked, strict=True):
-        parts = _by_rank(each) if fusion == "rrf" else _by_range(each)
-        for item, part in parts.items():
-            total[item] += weight * part
-    return total
+def _depths(asked: Sequence[_Asked], k: int) -> list[int]:
+    """How deep to look into the lists, one after the other, until the threshold is met; the last is all there is."""
+    n, m = max(len(each) for each in asked), len(asked)
+    few = max(CANDIDATES, 2 * k)
+    deep = max(few, int(UNRELATED * n ** (1 - 1 / m) * k ** (1 / m)))
+    every = max(len(each.space.index) for each in asked) + 1
+    if any(each.space.index.describe().kind == "flat" for each in asked):  # reads everything anyway
+        return [deep, every]
+    return sorted({few, deep, every})
 
 
-def _by_rank(asked: _Asked) -> dict[int, float]:
-    return {item: 1 / (SMOOTHING + rank) for rank, item in enumerate(asked.ranked, 1)}
+def _looked_up(asked: Sequence[_Asked], best: Sequence[_Best]) -> _Table:
+    """The best items of all spaces, with what every space says of each."""
+    items = np.unique(np.concatenate([each.items for each in best]))
+    cosines = np.full((len(asked), len(items)), np.nan)
+    for row, space, found in zip(cosines, asked, best, strict=True):
+        row[np.searchsorted(items, found.items)] = found.scores
+        if not found.every:
+            unknown = np.isnan(row)
+            row[unknown] = space.scores_of(items[unknown])
+    return _Table(items, cosines)
 
 
-def _by_range(asked: _Asked) -> dict[int, float]:
-    """0 for the worst candidate that the space knows, 1 for the best."""
-    low, high = min(asked.scores.values(), default=0.0), max(asked.scores.values(), default=0.0)
-    return {item: (score - low) / (high - low) if high > low else 1.0 for item, score in asked.scores.items()}
+def _fused(asked: Sequence[_Asked], k: int, fusion: Fusion) -> tuple[_Table, Weights]:
+    """The best candidates of each space, and their fused scores."""
+    best = [each.best(max(CANDIDATES, k)) for each in asked]
+    table = _looked_up(asked, best)
+    if fusion == "rrf":
+        parts = np.stack([_by_rank(table.items, each) for each in best])
+    else:
+        parts = np.stack([_by_range(row) for row in table.cosines])
+    scores: Weights = _shares(asked) @ parts
+    return table, scores
 
 
-def _candidates(asked: Sequence[_Asked], depth: int) -> set[int]:
-    """The best items of all spaces; afterwards each space's score of every one of them is known."""
-    for each in asked:
-        each.deepen(depth)
-    found = {item for each in asked for item in each.scores}
-    for each in asked:
-        each.look_up(found)
-    return found
+def _by_rank(items: Numbers, best: _Best) -> Weights:
+    parts = np.zeros(len(items))
+    parts[np.searchsorted(items, best.items)] = 1 / (SMOOTHING + np.arange(1, len(best.items) + 1))
+    return parts
 
 
-def _shares(asked: Sequence[_Asked]) -> list[float]:
-    largest = max(each.space.weight for each in asked)  # the sum of weights such as 1e308 is none
-    total = sum(each.space.weight / largest for each in asked)
-    return [each.space.weight / largest / total for each in asked]
+def _by_range(scores: Weights) -> Weights:
+    """0 for the worst candidate that the space knows, and for those it does not; 1 for the best."""
+    there = ~np.isnan(scores)
+    if not there.any():
+        return np.zeros(len(scores))
+    low, high = scores[there].min(), scores[there].max()
+    return np.where(there, (scores - low) / (high - low) if high > low else 1.0, 0.0)
 
 
-def _hits(store: Store, collection: str, asked: Sequence[_Asked], best: Sequence[tuple[int, float]], text: str) -> list[Hit]:
-    numbers = [item for item, _ in best]
+def _shares(asked: Sequence[_Asked]) -> Weights:
+    """(spaces,) weights, of a sum of 1."""
+    weights = np.array([each.space.weight for each in asked])
+    weights /= weights.max()  # the sum of weights such as 1e308 is none
+    shares: Weights = weights / weights.sum()
+    return shares
+
+
+def _hits(
+    store: Store, collection: str, asked: Sequence[_Asked], best: _Table, scores: Sequence[float], text: str
+) -> list[Hit]:
+    numbers = best.items.tolist()
     rows = store.rows_of(collection, numbers)
-    own = next((each for each in asked if each.numbers is None), None)
-    units = {item: tuple(own.units.get(item, ())) if own else () for item in numbers if item in rows}
-    passages = matches(store, collection, units, rows, terms(text))
+    own = next((each.space for each in asked if each.numbers is None), None)
+    units = nearest(own.index, own.vector, max(len(own.index), 1), np.sort(best.items)) if own and numbers else {}
+    passages = matches(store, collection, {number: tuple(units.get(number, ())) for number in rows}, rows, terms(text))
+    named = [
+        {each.space.name: cosine for each, cosine in zip(asked, cosines, strict=True) if not isnan(cosine)}
+        for cosines in best.cosines.T.tolist()
+    ]
     return [
         Hit(
-            rows[item].id, score, rows[item].content, rows[item].metadata, _why(asked, own, item), passages[item],
-            collection=collection,
+            rows[number].id, score, rows[number].content, rows[number].metadata, Why(vector=why.get(""), named=why),
+            passages[number], collection=collection,
         )
-        for item, score in best
-        if item in rows
+        for number, score, why in zip(numbers, scores, named, strict=True)
+        if number in rows
     ]  # fmt: skip
-
-
-def _why(asked: Sequence[_Asked], own: _Asked | None, item: int) -> Why:
-    named = {each.space.name: each.scores[item] for each in asked if item in each.scores}
-    return Why(vector=own.scores.get(item) if own else None, named=named)

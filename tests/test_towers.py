@@ -560,3 +560,29 @@ def test_code_that_a_model_of_pictures_brings_is_run_where_the_user_said_so(
     drawn = train_towers.png(train_towers.drawn(("small", "red", "circle"), np.random.default_rng(0)))
     assert len(load_embedder(f"st:{folder}").embed([drawn, "red"]).vectors) == 2
     assert (tmp_path / "run").exists()
+
+
+@pytest.mark.heavy
+def test_siglip_reads_each_text_as_it_was_trained_whatever_stands_beside_it(home: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("sentence_transformers")
+    from transformers import SiglipConfig, SiglipModel
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_hidden_layers": 1}
+    text = {"vocab_size": len(train_towers.WORDS), "max_position_embeddings": 8, "projection_size": 32}
+    text |= {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 1}
+    model = SiglipModel(
+        SiglipConfig(text_config=small | text, vision_config={**small, "image_size": 32, "patch_size": 8})
+    ).eval()
+    tokenizer = train_towers.tokenizer()
+    for part in (model, tokenizer, SiglipImageProcessorPil(size={"height": 32, "width": 32})):
+        part.save_pretrained(tmp_path)
+    embedder = load_embedder(f"st:{tmp_path}")
+    assert embedder.spec.modalities == ("text", "image")
+    got = embedder.embed(["red circle", picture(), "small red circle"]).vectors
+    ids = tokenizer(["red circle", "small red circle"], padding="max_length", max_length=8, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        found = model.get_text_features(input_ids=ids)
+    assert np.allclose(got[[0, 2]], getattr(found, "pooler_output", found).numpy(), atol=1e-5)
+    assert np.allclose(embedder.embed(["red circle"]).vectors[0], got[0], atol=1e-5)

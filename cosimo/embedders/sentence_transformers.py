@@ -161,6 +161,7 @@ def _loaded(name: str, given: str, precision: str | None) -> Any:
     load_model = load("sentence_transformers:SentenceTransformer")
     with loading("st", name):
         model = load_model(given, local_files_only=config.offline(), **options)
+    _pad_as_trained(model)
     return model.to(load(f"torch:{precision}")) if precision else model
 
 
@@ -216,6 +217,17 @@ def _pooling(folder: Path) -> str:
 def _modalities(model: Any) -> Sequence[str]:
     found = getattr(model, "modalities", None)  # since sentence-transformers 5.2; before, one class read images
     return found if found is not None else ["image"] if type(model[0]).__name__ == "CLIPModel" else ["text"]
+
+
+def _pad_as_trained(model: Any) -> None:
+    """Have SigLIP's texts filled up to the window, as all were that it learned from.
+
+    Left to itself, sentence-transformers fills them up to the longest of a batch: a text's vector then depends on the others.
+    """
+    settings = getattr(model[0], "processing_kwargs", None)  # since sentence-transformers 5.4, the first that reads SigLIP
+    kind = getattr(getattr(model[0], "config", None), "model_type", "")
+    if isinstance(settings, dict) and str(kind).startswith("siglip"):
+        settings["text"] = {"padding": "max_length", "return_attention_mask": False} | settings.get("text", {})
 
 
 def _scale(model: Any) -> float | None:

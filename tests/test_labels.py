@@ -138,3 +138,18 @@ def test_options_that_make_no_sense_with_labels_are_told(home: Path, given: list
     assert done.exit_code == 2
     assert said in done.stderr
     assert "--scale goes with --labels" in CliRunner().invoke(cli, ["classify", "shop", "--scale", "3"]).stderr
+
+
+def test_the_route_gives_what_python_gives(shop: Any, tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="needs the extra server")
+    from serving import running
+
+    want = [{"id": each.id, "labels": dict(each.shares)} for each in shop.label(["red", "blue"], scale=5)]
+    with running(database=tmp_path / "a.db", read_only=True) as server:
+        at = "/v1/collections/shop/label"
+        assert server.post(at, {"labels": ["red", "blue"], "scale": 5}).json() == {"items": want, "count": 4}
+        asked = {"labels": ["red", "blue"], "scale": 5, "limit": 1, "offset": 1}
+        assert server.post(at, asked).json() == {"items": want[1:2], "count": 4}
+        assert server.post(at, {"labels": ["red", "blue"], "scale": 5, "ids": ["g"]}).json()["items"] == want[2:3]
+        assert server.post(at, {"labels": ["red"]}).status_code == 400
+        assert server.post(at, {"labels": ["red", "blue"], "ids": ["x"]}).status_code == 404

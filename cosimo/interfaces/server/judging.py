@@ -92,6 +92,18 @@ class TextsClassified(Body):
     min_confidence: float = 0.0
 
 
+class LabelsAsked(Filtered):
+    """Labels as texts, and which items."""
+
+    labels: list[str] = Field(max_length=MOST)
+    ids: list[str] | None = Field(default=None, description="Of these items; in place of where and prefix")
+    template: str = Field(default="{}", description="What is embedded of a label, {} being the label")
+    scale: float | None = Field(default=None, description="What cosines are multiplied by; left out, the model's own")
+    prefix: str = ""
+    limit: int = Field(default=100, ge=1, description="Items of one answer")
+    offset: int = Field(default=0, ge=0)
+
+
 class Share(BaseModel):
     """How many of how many, and the interval in which the true share lies with 95%."""
 
@@ -159,6 +171,20 @@ class Predictions(BaseModel):
     """In the order of the items or texts."""
 
     predictions: list[Prediction]
+    count: int = Field(description="Of all items, whatever `limit` is")
+
+
+class LabelledItem(BaseModel):
+    """How likely each label is for an item, the likeliest first; they sum to 1."""
+
+    id: str
+    labels: dict[str, float]
+
+
+class LabelledItems(BaseModel):
+    """In the order of the items."""
+
+    items: list[LabelledItem]
     count: int = Field(description="Of all items, whatever `limit` is")
 
 
@@ -233,6 +259,16 @@ def classify_texts(name: Name, body: TextsClassified, holds: Reading) -> Json:
     chosen = holds.database.collection(name).classes(body.classes)
     found = chosen.classify(_few(body.texts), min_confidence=body.min_confidence)
     return _predictions(found, len(found))
+
+
+@router.post("/v1/collections/{name}/label", response_model=LabelledItems)
+def label(name: Name, body: LabelsAsked, holds: Reading) -> Json:
+    """How likely each of these labels is for each item; nothing is learned."""
+    found = holds.database.collection(name).label(
+        body.labels, ids=body.ids, template=body.template, scale=body.scale, where=body.where, prefix=body.prefix
+    )
+    part = found[body.offset : body.offset + checked_most(body.limit, "limit")]
+    return Json({"items": [{"id": each.id, "labels": dict(each.shares)} for each in part], "count": len(found)})
 
 
 @router.post("/v1/collections/{name}/write_labels", response_model=Written)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 import struct
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -182,6 +184,50 @@ def test_deleting_an_item_deletes_it_everywhere_and_dropping_a_collection_drops_
     assert "hat" in db.collection("shop/own")
     assert db.drop("shop") == 2
     assert [info.name for info in db.collections()] == ["shop/own"]
+
+
+def by_sql(db: Database, *statements: str) -> None:
+    """What another program does to the file."""
+    with closing(sqlite3.connect(db.name)) as other, other:
+        for statement in statements:
+            other.execute(statement)
+
+
+def test_an_item_that_another_program_deletes_takes_what_is_named_of_it_along(shop: Collection, db: Database) -> None:
+    db.collection("shop/own", model="fake:8").add([Document("dress", "not of the shop")])
+    shop.search_mixed("red dress", weights={"title": 1})
+    by_sql(db, "DELETE FROM embeddings WHERE id = 'dress' AND collection_id = (SELECT id FROM collections WHERE name = 'shop')")
+    assert "dress" not in shop.named("title")
+    assert "dress" not in shop.named("picture")
+    assert "dress" in db.collection("shop/own")
+    assert db.check() == []
+    shop.add([Document("dress", "Another one altogether")])
+    best = shop.search_mixed("red dress", named={"picture": RED})
+    assert {hit.id: set(hit.why.named) for hit in best}["dress"] == {""}
+    by_sql(
+        db,
+        "DELETE FROM embeddings WHERE id = 'hat' AND collection_id IN (SELECT id FROM collections WHERE name = 'shop/title')",
+    )
+    assert "hat" in shop
+    assert "hat" not in ids(shop.search_mixed("summer hat", weights={"title": 1}))
+
+
+def test_a_row_that_another_program_replaces_keeps_what_is_named_of_it(shop: Collection, db: Database) -> None:
+    by_sql(db, "INSERT OR REPLACE INTO embeddings SELECT * FROM embeddings WHERE id = 'dress'")
+    assert "dress" in shop.named("title")
+
+
+def test_check_tells_named_vectors_of_items_that_there_are_not(shop: Collection, db: Database) -> None:
+    assert db.check() == []
+    shop.named("title").add([Document("stray", "red dress")])
+    found = [(each.kind, each.collection) for each in db.check()]
+    assert found == [("named", "shop/title")]
+    assert "1 named vectors are of items that 'shop' does not have, the first of 'stray'" in db.check()[0].message
+    assert [each.kind for each in db.check(repair=True)] == ["named"]
+    shop.add([Document("stray", "an item now")])
+    assert db.check() == []
+    db.store.drop("shop")
+    assert [each.collection for each in db.check()] == ["shop/picture", "shop/title"]
 
 
 def test_sync_removes_items_and_named_contents_that_are_gone(shop: Collection) -> None:

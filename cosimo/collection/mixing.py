@@ -146,7 +146,7 @@ def _vector(part: _Part, made: dict[tuple[int, Content], Vector]) -> Vector:
     kind, spec = modality_of(query), embedder.spec
     if not kinds.is_read(kind, spec.modalities):
         what = kinds.unread(kind, spec.name, spec.modalities)
-        raise DataError(f"'{part.space.name}' was asked with {what}; ask it with something else, or leave it without a weight")
+        raise DataError(f"'{part.space.name}' was asked with {what}; name something else for it, or weigh the others alone")
     key = (id(embedder), query)
     if key not in made:
         made[key] = vectors_of(embedder, [query], "query")[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.content import content_hash
 from ..core.errors import StoreError
 from ..core.types import Finding
-from . import schema, thumbnails
+from . import catalog, schema, thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +34,15 @@ def findings(file: File, state: State) -> Iterator[Finding]:
     """Everything wrong in the tables of a file that is not damaged. Call inside a transaction.
 
     Kinds: `orphan` (rows of no collection), `id`, `vector`, `zero`, `stale` (the hash is not
-    that of the content), `metadata`, `untracked` (triggers missing), `numbers` (numbers out of step).
+    that of the content), `metadata`, `named` (named vectors of no item), `untracked` (triggers missing), `numbers` (numbers
+    out of step).
     """
     if not state.tables:
         return
     yield from _orphans(file)
     for number, name in file.rows("SELECT id, name FROM collections ORDER BY name"):
         yield from _rows(file, state, number, str(name))
+    yield from _named(file, state)
     if state.version == schema.VERSION:
         yield from _numbers(file, state)
 
@@ -111,6 +113,26 @@ def _faults(
 
     if metadata is not None and known_metadata(metadata) is None:
         yield "metadata", "the metadata is no JSON object, so it is not shown"
+
+
+def _named(file: File, state: State) -> Iterator[Finding]:
+    """Named vectors whose item is not there."""
+    of = {entry.name: entry for entry in catalog.entries(file, state)}
+    for space in of.values():
+        if not space.settings.named:
+            continue
+        own = of.get(space.name.rpartition("/")[0])
+        sql = "SELECT count(*), min(id) FROM embeddings WHERE collection_id = ?"
+        if own is not None:
+            sql += f" AND id NOT IN (SELECT id FROM embeddings WHERE collection_id = {own.number} AND id IS NOT NULL)"
+        ((rows, first),) = file.rows(sql, (space.number,))
+        if rows:
+            whose = space.name.rpartition("/")[0]
+            message = (
+                f"{rows} named vectors are of items that '{whose}' does not have, the first of '{first}', and no search finds"
+                f" them; add these items, or delete what is named of them: cosimo delete {space.name} ID"
+            )
+            yield Finding("named", space.name, None, message)
 
 
 def _numbers(file: File, state: State) -> Iterator[Finding]:

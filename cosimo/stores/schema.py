@@ -147,6 +147,11 @@ _MOVED = "(old.collection_id IS NOT new.collection_id OR old.id IS NOT new.id)"
 _BURIED = (
     f"UPDATE cosimo_rows SET changed = {NEXT}, live = 0, source = NULL WHERE collection_id = old.collection_id AND id = old.id"
 )
+# without the functions for JSON, which another program's SQLite may lack; `catalog.settings_json` writes it like this
+_NAMED = """SELECT space.id FROM collections own JOIN collections space JOIN cosimo_collections about
+    ON about.collection_id = space.id AND instr(about.settings, '"named": true')
+    WHERE own.id = old.collection_id AND substr(space.name, 1, length(own.name) + 1) = own.name || '/'
+    AND NOT instr(substr(space.name, length(own.name) + 2), '/')"""
 TRIGGERS = {
     "cosimo_added": f"""CREATE TRIGGER cosimo_added AFTER INSERT ON embeddings
 WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN{_NUMBERED}{_REPLACED}
@@ -157,6 +162,11 @@ WHEN {_IDLE} AND typeof(new.id) = 'text' BEGIN{_forgotten("old", _MOVED)}
 END""",
     "cosimo_removed": f"""CREATE TRIGGER cosimo_removed AFTER DELETE ON embeddings WHEN {_IDLE} BEGIN{_forgotten("old", "TRUE")}
   {_BURIED};
+END""",
+    # an item that another program deletes: what is named of it must not be another's who gets its id. By itself, since a
+    # trigger does not call itself: this one has the rows of named vectors numbered, and their passages removed, by the other
+    "cosimo_unnamed": f"""CREATE TRIGGER cosimo_unnamed AFTER DELETE ON embeddings WHEN {_IDLE} BEGIN
+  DELETE FROM embeddings WHERE id = old.id AND collection_id IN ({_NAMED});
 END""",
     "cosimo_dropped": f"""CREATE TRIGGER cosimo_dropped AFTER DELETE ON collections BEGIN
   UPDATE cosimo_state SET floor = {NEXT};

@@ -81,4 +81,5 @@ def pruned(
 def unknown(collection: str, name: str, there: Mapping[str, object] | Sequence[str]) -> NotFound:
     """The error for a name that a collection has no vectors under."""
     names = ", ".join(repr(each) for each in there) or "none"
-    return NotFound(f"'{collection}' has no named vectors {name!r}; it has: {names}; make them with named({name!r}, model=…)")
+    make = "Collection.named, or embed-multi --named, makes others"
+    return NotFound(f"'{collection}' has no named vectors {name!r}; it has: {names}; {make}")

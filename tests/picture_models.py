@@ -50,11 +50,12 @@ class Pictures(Colours):
 
 
 def plug_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """`colours:NAME` and `pictures:NAME` are models, in this process and in those it starts, as another package's would be."""
+    """`colours:NAME`, `pictures:NAME` and `tones:NAME` are models, here and in processes that are started."""
     info = folder / "picture_models-1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: picture-models\nVersion: 1\n")
     points = "[cosimo.embedders]\ncolours = picture_models:Colours\npictures = picture_models:Pictures\n"
+    points += "tones = sound_files:Tones\n"
     (info / "entry_points.txt").write_text(points)
     here = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(Path(__file__).parent), *([here] if here else [])]))

@@ -16,6 +16,9 @@ from conftest import DATA
 from document_files import pdf
 from picture_files import drawn, photographs
 from picture_models import plug_in
+from sound_files import RATE, tones
+
+from cosimo.core.sound import wav
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,6 +56,9 @@ def workplace(tmp_path: Path, minilm: Path) -> Path:
     (tmp_path / "essay.txt").write_text("The stone was heavy. Truth matters more than comfort.\n")
     photographs(tmp_path / "photos")
     (tmp_path / "shoe.jpg").write_bytes(drawn("red"))
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "bird.wav").write_bytes(wav(tones(300, 900, 1500), RATE))
+    (tmp_path / "clip.wav").write_bytes(wav(tones(900), RATE))
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "cli.py").write_text('def plugins():\n    """List the plugins."""\n    print(installed())\n')
     for file in sorted((DATA / "words").glob("*")):  # the pages on words are skipped where there is none
@@ -70,10 +76,11 @@ def skip_without_words(page: Path, workplace: Path) -> None:
 
 @pytest.fixture
 def model_of_the_page(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The weights of CLIP are 600 MB: on the page about pictures a model by colours is the default."""
-    if request.getfixturevalue("page").name == "pictures.md":
+    """The weights of CLIP and CLAP are 600 MB: on their pages models by colours and tones are the default."""
+    usual = {"pictures.md": "colours:page", "sound.md": "tones:page"}
+    if model := usual.get(request.getfixturevalue("page").name):
         plug_in(monkeypatch, tmp_path / "site")
-        monkeypatch.setenv("COSIMO_MODEL", "colours:page")
+        monkeypatch.setenv("COSIMO_MODEL", model)
         monkeypatch.setenv("COSIMO_HOME", str(tmp_path / "home"))
 
 
@@ -93,7 +100,7 @@ def test_the_commands_of_a_page_run_as_typed(page: Path, workplace: Path, minilm
     skip_without_words(page, workplace)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "COSIMO_DB": str(workplace / "own.db")}
-    before = [] if page.name in ("README.md", "embed-multi.md") else PREPARED
+    before = [] if page.name in ("README.md", "embed-multi.md", "sound.md") else PREPARED
     for command in [*before, *commands(page)]:
         if " | jq" in command and not shutil.which("jq"):
             command = command.partition(" | jq")[0]

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from .core.errors import Error
     from .core.filters import F
     from .core.store import Store
-    from .core.types import Document, Embedder, Hit
+    from .core.types import Document, Embedder, Hit, Recording
 
 __version__ = "0.1.0"
-__all__ = ["Collection", "Document", "Embedder", "Error", "F", "Hit", "Store", "embed", "open", "read"]
+__all__ = ["Collection", "Document", "Embedder", "Error", "F", "Hit", "Recording", "Store", "embed", "open", "read"]
 
 _HOMES = {
     "Collection": "collection.collection",
     "embed": "collection.database", "open": "collection.database", "read": "collection.database",
-    "Document": "core.types", "Embedder": "core.types", "Hit": "core.types", "Store": "core.store",
+    "Document": "core.types", "Embedder": "core.types", "Hit": "core.types", "Recording": "core.types", "Store": "core.store",
     "Error": "core.errors", "F": "core.filters",
 }  # fmt: skip
 

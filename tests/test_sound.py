@@ -303,3 +303,18 @@ def test_a_long_question_is_the_mean_of_its_windows(sounds: cosimo.Collection) -
     assert cosimo.embed(long, model="tones:a")[0] == pytest.approx(sounds.vector("a"), abs=1e-6)
     hit = sounds.search(long, 1)[0]
     assert (hit.id, hit.passages[0].seconds) == ("a", (0.5, 1.5))
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_collection_of_sounds_gets_another_model(home: Path, tmp_path: Path, stored: bool) -> None:
+    (tmp_path / "long.wav").write_bytes(wav(tones(300, 900, 1500), RATE))
+    sounds = cosimo.open(":memory:").collection("sounds", model="tones:a")
+    sounds.add(cosimo.read(tmp_path, "*.wav"), store=stored)
+    assert sounds.migrate("tones:b", () if stored else cosimo.read(tmp_path, "*.wav")).embedded == 1
+    hit = sounds.search(wav(tones(1500), RATE), 1)[0]
+    assert (sounds.model, hit.id, hit.passages[0].seconds) == ("tones:b", "long.wav", (2, 3))
+
+
+def test_sounds_are_cut_into_windows_even_where_texts_stay_whole(sounds: cosimo.Collection) -> None:
+    sounds.add([Document("long", wav(tones(300, 900, 1500), RATE))], passages=False)
+    assert sounds.search(wav(tones(1500), RATE), 1)[0].passages[0].seconds == (2, 3)

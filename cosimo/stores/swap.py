@@ -301,7 +301,10 @@ def _remap(file: File, table: str, entry: catalog.Entry, map: Callable[[Vectors]
 
 
 def _replace_passages(file: File, number: int) -> None:
-    """The passages of the new vectors in the place of the old; a row whose text is not stored gets no headings."""
+    """The passages of the new vectors in the place of the old; a row whose text is not stored gets no headings.
+
+    Parts of sounds and films keep theirs, which say what they are; they have no tokens.
+    """
     passages.drop(file, number)
     rows = (
         "FROM cosimo_swap s CROSS JOIN embeddings e ON e.rowid = s.row"
@@ -313,7 +316,8 @@ def _replace_passages(file: File, number: int) -> None:
     )
     file.execute(
         'INSERT INTO cosimo_vectors (unit, start, "end", heading, tokens, embedding)'
-        f" SELECT r.number << {SHIFT} | p.seq, p.start, p.\"end\", CASE WHEN e.content IS NULL THEN '' ELSE p.heading END,"
+        f' SELECT r.number << {SHIFT} | p.seq, p.start, p."end",'
+        " CASE WHEN e.content IS NULL AND p.tokens > 0 THEN '' ELSE p.heading END,"
         f" p.tokens, p.embedding {rows} CROSS JOIN cosimo_next_passages p"
         " ON p.collection_id = e.collection_id AND p.hash = s.hash"
     )

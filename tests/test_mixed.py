@@ -579,6 +579,23 @@ def test_pictures_that_cannot_be_read_are_named_and_their_items_stay(db: Databas
     assert "a text, and colours:image reads pictures" in said[2]
 
 
+def test_sync_keeps_what_is_named_by_a_cell_that_cannot_be_read_now_and_removes_the_rest(db: Database, products: Path) -> None:
+    shop = db.collection("shop", model="fake:64")
+    shop.named("picture", model="colours:image")
+    shop.add(read(products, picture="photo"), sync=True)
+    head, first, second, _ = products.read_text().splitlines()
+    (products.parent / "photos" / "red.bmp").unlink()  # a disk that is not mounted
+    (products.parent / "photos" / "blue.bmp").write_bytes(BLUE[:20])
+    products.write_text("\n".join([head, first, second]))
+    source = read(products, picture="photo")
+    done = shop.add(source, sync=True)
+    assert (done.removed, source.problem_count, source.unread) == (1, 2, [])
+    assert {row.id for row in shop.named("picture").rows()} == {"1", "2"}
+    products.write_text("\n".join([head, first.replace("photos/red.bmp", ""), second]))
+    shop.add(read(products, picture="photo"), sync=True)
+    assert [row.id for row in shop.named("picture").rows()] == ["2"]
+
+
 # -- the command line
 
 

@@ -38,7 +38,8 @@ class Document:
     id: str
     content: Content | Recording | None = None
     metadata: Metadata | None = None
-    named: Mapping[str, Content | Recording] | None = None  # name → what its named vectors are made of: a picture, say
+    # name → what its named vectors are made of: a picture, say; None: something that cannot be read now, what is stored stays
+    named: Mapping[str, Content | Recording | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

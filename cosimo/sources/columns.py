@@ -187,22 +187,26 @@ class RowSource(Source):
         made = self._made(found.id, found.content, found.metadata)
         return replace(made, named=dict(self._named(where, found.named))) if found.named else made
 
-    def _named(self, where: str, cells: Mapping[str, Content | Recording]) -> Iterator[tuple[str, Content | Recording]]:
+    def _named(
+        self, where: str, cells: Mapping[str, Content | Recording | None]
+    ) -> Iterator[tuple[str, Content | Recording | None]]:
         """What is named of a row: a file, where the model reads such ones and the cell is the name of one; else the cell."""
         for name, cell in cells.items():
             ask = self.cells[name].unread_by or _unread_as_text
             kind = media_of(cell) if isinstance(cell, str) else None
+            found: Content | Recording | None = None
             try:
                 if isinstance(cell, str) and kind is not None and ask(kind) is None:
-                    yield name, read_media(self.folder / cell)[0]
+                    found = read_media(self.folder / cell)[0]
                 elif not isinstance(cell, str) or not cell.strip() or (unread := ask("text")) is None:
-                    yield name, cell
+                    found = cell
                 else:
-                    self._report(where, f"{name}: {unread}")
+                    self._report(where, f"{name}: {unread}", came=True)
             except OSError as error:
-                self._report(where, f"{name}: {cell!r}: {why(error, 'there is no such file')}")
+                self._report(where, f"{name}: {cell!r}: {why(error, 'there is no such file')}", came=True)
             except DataError as error:
-                self._report(where, f"{name}: {cell!r}: {error}")
+                self._report(where, f"{name}: {cell!r}: {error}", came=True)
+            yield name, found
 
     def _id_start(self, name: str) -> str:
         """A row that cannot be read may have had any id."""

@@ -60,7 +60,7 @@ class Source(ABC):
 
     def spoilt(self, id: str, reason: str) -> None:
         """Count and name a document that came from here and turned out to be damaged when it was looked at."""
-        self._report(id.removeprefix(self.prefix), reason)
+        self._report(id.removeprefix(self.prefix), reason, came=True)
 
     @property
     @abstractmethod
@@ -88,11 +88,12 @@ class Source(ABC):
             return None
         return data
 
-    def _report(self, name: str, reason: str) -> None:
+    def _report(self, name: str, reason: str, *, came: bool = False) -> None:
+        """Count and name a problem; where its document `came` nevertheless, `sync` knows of it."""
         problem = Problem(printable(name), reason)
         self.problem_count += 1
         start = storable(self._id_start(name))
-        if start not in self.unread[-1:]:  # a table says "" for every bad row: once is enough
+        if not came and start not in self.unread[-1:]:  # a table says "" for every bad row: once is enough
             self.unread.append(start)
         if len(self.problems) < KEPT_PROBLEMS:
             self.problems.append(problem)

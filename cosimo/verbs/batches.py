@@ -96,7 +96,10 @@ def cleaned(document: Document) -> Document:
     content = _storable(document.content, f"the content of '{document.id}'")
     if not document.named:
         return replace(document, content=content)
-    named = {name: _storable(each, f"what is named '{name}' of '{document.id}'") for name, each in document.named.items()}
+    named = {
+        name: None if each is None else _storable(each, f"what is named '{name}' of '{document.id}'")
+        for name, each in document.named.items()
+    }
     return replace(document, content=content, named=named)
 
 

@@ -93,7 +93,8 @@ def add(
         before, parts = done, parts_of(store, own, named, batch)
         done = _commit(store, parts, keep_content, source, done, getattr(documents, "spoilt", _refuse_spoilt))
         for space, part in parts:
-            seen.setdefault(space, set()).update(d.id for d in part if sync and not blank(d.content))
+            there = (d.id for d in part if not blank(d.content) or (d.content is None and space is not own))
+            seen.setdefault(space, set()).update(there if sync else ())
         done = replace(done, seconds=time.monotonic() - started)
         pace.took(done.embedded - before.embedded, done.seconds - before.seconds)
         if progress is not None:

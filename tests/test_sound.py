@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +25,6 @@ from cosimo.sources.recordings import described, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 WAVE = tones(440, 880)
 
@@ -159,6 +160,14 @@ def test_rates_that_no_sound_can_have_and_files_that_are_not_there_are_refused(t
         samples(wav(WAVE, RATE), rate=10)
     with pytest.raises(DataError, match="no file"):
         samples(tmp_path / "none.wav", rate=RATE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_a_name_that_looks_like_an_address_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("concat:a.wav", "http:b.wav", "-c.wav", "%d é.wav"):
+        Path(name).write_bytes(wav(WAVE, RATE))
+        assert len(samples(Path(name), rate=RATE)) == len(WAVE)
 
 
 # -- in a collection

@@ -81,8 +81,11 @@ def opened(given: Given) -> Iterator[Any]:
 
 def _container(given: Given) -> Any:
     open_container = load("av:open")
+    where = (
+        io.BytesIO(given) if isinstance(given, bytes) else str(given.absolute())
+    )  # `a:b.wav` alone would be of a protocol `a`
     try:
-        return open_container(io.BytesIO(given) if isinstance(given, bytes) else str(given), options=_OPTIONS)
+        return open_container(where, options=_OPTIONS)
     except (ValueError, OverflowError) as error:  # PyAV's own, to what no stream can have
         raise _damaged(error) from error
 

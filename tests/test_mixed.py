@@ -418,6 +418,17 @@ def test_a_long_document_is_as_good_as_its_best_passage(db: Database) -> None:
     assert "zeppelin" in (own.passages[0].text or "")
 
 
+def test_long_texts_are_left_whole_in_all_spaces_that_hold_nothing_yet(db: Database) -> None:
+    shop = db.collection("shop", model="fake:64")
+    for name in ("begun", "new"):
+        shop.named(name, model="fake:64")
+    long = "A zeppelin landed beside the lighthouse. " * 300
+    shop.named("begun").add([Document("a", long)])
+    done = shop.add([Document("b", long, None, {"new": long, "begun": long})], passages=False)
+    assert done.cut == 2
+    assert [db.store.has_passages(name) for name in ("shop", "shop/new", "shop/begun")] == [False, False, True]
+
+
 def test_items_behind_a_document_of_many_passages_are_not_taken_for_none(db: Database) -> None:
     """The 100 nearest passages are all of one document; 400 are asked for then, of more than 100 documents."""
     shop = db.collection("shop", model="fake:64")
@@ -465,7 +476,7 @@ def test_weights_of_what_are_no_cosines_are_refused(db: Database) -> None:
 # -- what makes no sense
 
 
-@pytest.mark.parametrize("weight", [0, -1, math.nan, math.inf, True, "1", None])
+@pytest.mark.parametrize("weight", [0, -1, math.nan, math.inf, True, "1", None, 10**400])
 def test_weights_that_are_none_are_refused(shop: Collection, weight: Any) -> None:
     assert "title" in refused(DataError, lambda: shop.search_mixed("red", weights={"title": weight}))
 
@@ -491,6 +502,12 @@ def test_questions_that_make_no_sense_are_refused(shop: Collection, db: Database
     refused(DataError, lambda: shop.search_mixed("red", 0, weights={"title": 1}))
     assert "a mapping" in refused(DataError, lambda: shop.search_mixed("red", weights=["title"]))  # type: ignore[arg-type]
     assert "a mapping" in refused(DataError, lambda: shop.search_mixed(named="red"))  # type: ignore[arg-type]
+    for least in (math.nan, "0.5", True):
+        asked: dict[str, Any] = {"weights": {"title": 1}, "min_score": least}
+        assert "min_score must be a number" in refused(DataError, lambda asked=asked: shop.search_mixed("red", **asked))
+    for named in ("title", [("title", "x")]):
+        said = refused(DataError, lambda named=named: shop.add([Document("x", "text", None, named)]))
+        assert said.startswith("what is named of 'x' is")
     refused(Error, lambda: shop.search_mixed(named={"title": [1.0, 2.0]}))
     refused(NotFound, lambda: db.collection("none").search_mixed("red"))
 
@@ -498,6 +515,8 @@ def test_questions_that_make_no_sense_are_refused(shop: Collection, db: Database
 def test_a_space_without_vectors_says_so(shop: Collection, db: Database) -> None:
     shop.named("video", model="fake:8")
     assert "'shop/video' holds no vectors yet" in refused(DataError, lambda: shop.search_mixed("red", weights={"video": 1}))
+    found = shop.search_mixed("red", named={"picture": RED})  # without weights it is not asked
+    assert found[0].why.named.keys() == {"", "title", "picture"}
     empty = db.collection("empty", model="fake:8")
     empty.add([])
     empty.named("title", model="fake:8")

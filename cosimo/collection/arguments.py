@@ -86,6 +86,12 @@ def refuse_mode(query: object, mode: object) -> None:
         raise DataError(f"mode {mode} searches for words, and {has_none} has none; leave the mode out")
 
 
+def refuse_no_number(name: str, value: object) -> None:
+    """Raise `DataError` for a number that is none; None stands for one left out."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value != value):
+        raise DataError(f"{name} must be a number, not {value!r}")
+
+
 def source_of(documents: object, source: str | None, *, sync: bool) -> str | None:
     """The name of where documents come from: the one given, else that of what `cosimo.read` gave.
 

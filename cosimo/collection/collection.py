@@ -52,7 +52,7 @@ class Collection(Judging):
         source : a name for where the documents come from; what `cosimo.read` gives has one
         sync : afterwards remove the rows of this `source` that did not come again
         passages : False embeds the beginning of long texts alone. By default they are cut into passages that fit the model's
-            window; which of both is decided with the first text
+            window; which of both is decided with the first text. Named vectors that there are none of yet follow
         progress : called after each commit; None draws a bar on a terminal once a second has passed
 
         Raises
@@ -67,6 +67,7 @@ class Collection(Judging):
 
         source, spaces = source_of(documents, source, sync=sync), self._spaces()
         self._tell(documents)
+        self._decide_passages(spaces, passages)
         with (
             self._created(passages),
             self._writing() as written,
@@ -76,7 +77,7 @@ class Collection(Judging):
             added = ingest.add(
                 self._store, lambda: self._embedder_for_writing(passages), self.name, documents,
                 keep_content=store, batch_size=batch_size, source=source, sync=sync, progress=report,
-                named={name: space._to_write() for name, space in spaces.items()},
+                named={name: space._to_write(passages) for name, space in spaces.items()},
             )  # fmt: skip
             written.append(added.added + added.updated + added.removed)
             named.append(added.named + added.removed)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from ..core import kinds
 from ..core.content import modality_of
 from ..core.errors import BadVector, DataError
-from .arguments import refuse_mode
+from .arguments import refuse_mode, refuse_no_number
 from .searching import again
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _search(collection: Questions, mixture: Mixture) -> list[Hit]:
     from ..verbs import mixed
 
     collection._must_exist()
+    refuse_no_number("min_score", mixture.min_score)
     parts = _parts(collection, mixture)
     if not collection._store.has_rows(collection.name):
         return []
@@ -99,7 +100,8 @@ def _parts(collection: Questions, mixture: Mixture) -> list[_Part]:
         if name not in spaces:
             raise unknown(collection.name, name, list(spaces)[1:])
     if weights is None:
-        weights = dict.fromkeys([*spaces] if mixture.query is not None else given, 1.0)
+        filled = [name for name, space in spaces.items() if not name or name in given or space._store.has_rows(space.name)]
+        weights = dict.fromkeys(filled if mixture.query is not None else given, 1.0)
     for name in weights:
         if name not in given and mixture.query is None:
             raise DataError(f"'{name}' has a weight and nothing to be asked; name what, or give a query for all")
@@ -109,20 +111,20 @@ def _parts(collection: Questions, mixture: Mixture) -> list[_Part]:
             raise DataError(f"'{name}' is asked and has no weight; give it one, or leave all weights out")
     if not given:
         raise DataError("nothing to search for: give a query, or one for a name")
-    return [_Part(name, spaces[name], _checked(given[name]), _weight(name, weight)) for name, weight in weights.items()]
+    for query in given.values():
+        refuse_mode(query, None)
+    return [_Part(name, spaces[name], given[name], _weight(name, weight)) for name, weight in weights.items()]
 
 
 def _weight(name: str, weight: object) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, Real) or not isfinite(weight) or weight <= 0:
-        raise DataError(f"the weight of '{name}' must be a number above 0, not {weight!r}; leave out what shall not count")
-    return float(weight)
-
-
-def _checked(query: Any) -> Any:
-    refuse_mode(query, None)
-    if isinstance(query, bytes) and not query:
-        raise DataError("nothing to search for: the file is empty")
-    return query
+    try:
+        number = float(weight) if isinstance(weight, Real) and not isinstance(weight, bool) else 0.0
+    except OverflowError:  # a whole number of 400 digits
+        number = inf
+    if not 0 < number < inf:
+        whose = f"of '{name}'" if name else "of the collection's own vectors"
+        raise DataError(f"the weight {whose} must be a number above 0, not {weight!r:.60}; leave out what shall not count")
+    return number
 
 
 def _vectors(parts: Sequence[_Part]) -> list[Vector]:

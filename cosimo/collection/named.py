@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ..core.errors import CollectionError
 from .arguments import AS_STORED, AsStored
@@ -97,7 +97,14 @@ class Named(Indexed):
             if name in cells:
                 space._tell(cells[name])
 
-    def _to_write(self) -> Space:
+    def _decide_passages(self, spaces: Mapping[str, Collection], passages: bool | None) -> None:
+        """Have those that hold nothing yet treat long texts as a caller says; the others go on as they began."""
+        for space in spaces.values() if passages is not None else ():
+            settings = space._stored()
+            if settings and settings.passages == (not passages) and not self._store.has_rows(space.name):
+                self._store.configure(space.name, replace(settings, passages=passages))
+
+    def _to_write(self, passages: bool | None) -> Space:
         from ..verbs.named import Space
 
-        return Space(self.name, cast("Collection", self)._embedder_for_writing)
+        return Space(self.name, lambda: self._embedder_for_writing(passages))

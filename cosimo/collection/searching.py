@@ -135,12 +135,10 @@ def _index_text(collection: Questions) -> None:
 
 def _refuse(collections: Sequence[Questions], request: Request) -> None:
     """Raise `DataError` for what makes no sense together."""
-    from .arguments import refuse_mode
+    from .arguments import refuse_mode, refuse_no_number
 
     for name in ("min_score", "diversity", "group"):
-        value = getattr(request, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value != value):
-            raise DataError(f"{name} must be a number, not {value!r}")
+        refuse_no_number(name, getattr(request, name))
     for name in ("plus", "minus", "like", "unlike"):
         of, what = (str | bytes, "texts and the bytes of pictures") if name in ("plus", "minus") else (str, "ids")
         if not all(isinstance(each, of) for each in getattr(request, name)):

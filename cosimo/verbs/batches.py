@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,8 @@ def cleaned(document: Document) -> Document:
     content = _storable(document.content, f"the content of '{document.id}'")
     if not document.named:
         return replace(document, content=content)
+    if not isinstance(document.named, Mapping):
+        raise DataError(f"what is named of '{document.id}' is {type(document.named).__name__}, not a mapping of names")
     named = {
         name: None if each is None else _storable(each, f"what is named '{name}' of '{document.id}'")
         for name, each in document.named.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ..core import trust
+from ..core import registry, trust
 from ..core.compatibility import comparable, made_by
 from ..core.errors import DataError, Error, NotFound, StoreError
 from ..embedders.aligned import PREFIX, AlignedEmbedder, Joined
@@ -15,7 +15,7 @@ from ..verbs.scoring.space import refuse_other_space, space_of
 from ..verbs.whole import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from ..core.results import KeepingStore
@@ -119,8 +119,7 @@ def forget(db: Database, name: str) -> None:
 def refuse_used(db: Database, going: Mapping[str, str], besides: Sequence[str] = ()) -> None:
     """Raise `DataError` where a collection is made with an alignment that is about to go (name → what it is kept with)."""
     for name, source in going.items():
-        model = PREFIX + name
-        users = [info.name for info in db.store.collections() if info.settings.model == model and info.name not in besides]
+        users = [user for user in _users(db, name) if user not in besides]
         if users:
             raise DataError(
                 f"'{users[0]}' was made with the alignment '{name}', kept with '{source}', and without it could be"
@@ -135,17 +134,21 @@ def refuse_drop(db: Database, gone: Sequence[str]) -> None:
         refuse_used(db, going, besides=gone)
 
 
-def embedder(db: Database, model: str) -> AlignedEmbedder:
+def embedder(db: Database, model: str, load: Callable[[str, Settings], Embedder] | None = None) -> AlignedEmbedder:
     """The model `align:NAME` of a file. Its two models are loaded when something has to be read by them.
+
+    Parameters
+    ----------
+    load : what loads them, by name and by what made the vectors; None: the database does
 
     Raises
     ------
     NotFound : the file keeps no such alignment
     """
     kept = _found(db, model.removeprefix(PREFIX))
-    joined = kept.joined
-    source = None if joined.source.model is None else lambda: _side(db, kept, joined.source)
-    return AlignedEmbedder(kept.name, joined, source=source, target=lambda: _side(db, kept, joined.target))
+    joined, load = kept.joined, load or (lambda model, stored: db.embedder(model, stored=stored))
+    source = None if joined.source.model is None else lambda: _side(db, kept, joined.source, load)
+    return AlignedEmbedder(kept.name, joined, source=source, target=lambda: _side(db, kept, joined.target, load))
 
 
 def map_of(db: Database, model: str, collection: str) -> Map | None:
@@ -169,14 +172,25 @@ def _missing(db: Database, name: str) -> NotFound:
     return NotFound(f"{db.name} keeps no alignment '{name}', but {there}; run: cosimo align {name} SOURCE TARGET")
 
 
-def _side(db: Database, kept: Kept, side: Settings) -> Embedder:
+def _side(db: Database, kept: Kept, side: Settings, load: Callable[[str, Settings], Embedder]) -> Embedder:
     """One of the two models, held against the one that made the vectors."""
     model = str(side.model)
     trust.refuse_unnamed(model, PREFIX + kept.name)
-    found = db.embedder(model, stored=side)
-    advice = f"learn it anew: cosimo align {kept.name} {kept.source} {kept.target} --replace"
-    refuse_other_space(space_of(side), made_by(found.spec), f"the alignment '{kept.name}' was", advice)
+    found = load(model, side)
+    if not comparable(side, made := made_by(found.spec)):
+        users = _users(db, kept.name)  # whose old vectors, that another map would be for, are gone
+        anew = f"give '{users[0]}' another model: cosimo migrate {users[0]} --model MODEL" if users else _again(kept)
+        refuse_other_space(space_of(side), made, f"the alignment '{kept.name}' was", f"bring the first ones back, or {anew}")
     return found
+
+
+def _again(kept: Kept) -> str:
+    return f"learn it anew: cosimo align {kept.name} {kept.source} {kept.target} --replace"
+
+
+def _users(db: Database, name: str) -> list[str]:
+    """The collections that are made with an alignment."""
+    return [info.name for info in db.store.collections() if info.settings.model == PREFIX + name]
 
 
 def _refuse_unfit(db: Database, source: str, target: str) -> None:
@@ -185,7 +199,7 @@ def _refuse_unfit(db: Database, source: str, target: str) -> None:
         raise DataError(f"'{source}' cannot be aligned with itself: its vectors are in one space already")
     for collection in (db.collection(source), db.collection(target)):
         collection._must_exist()
-        if (collection.model or "").startswith(PREFIX):
+        if registry.is_kept(collection.model):
             raise DataError(
                 f"'{collection.name}' was made with {collection.model}, a map already; align vectors of a model's own"
             )
@@ -207,8 +221,12 @@ def _paired(first: list[str], second: list[str], pairs: Pairs, names: str) -> tu
     asked = [(id, id) for id in first if id in right] if pairs is None else _given(pairs)
     found = [(left[a], right[b]) for a, b in asked if a in left and b in right]
     if not found:
-        what = "no ids in common" if pairs is None else f"none of the {len(asked):,} pairs that were given"
-        raise DataError(f"{names} have {what}, among items with a vector; give pairs of ids: --pairs FILE (pairs=)")
+        such = f", such as {asked[0][0]!r:.60} and {asked[0][1]!r:.60}" if asked else ""
+        what = "no ids in common" if pairs is None else f"none of the {len(asked):,} pairs that were given{such}"
+        raise DataError(
+            f"{names} have {what}, among items with a vector; give pairs of ids: --pairs FILE with columns source and target"
+            " (pairs=)"
+        )
     return list(zip(*found, strict=True)), len(asked) - len(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from ..core import registry
 from ..core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Alignments:
         """Where a model is an alignment from the space of a collection: the map that spares embedding anew."""
         from .aligning import map_of
 
-        return map_of(self._database, model, collection) if model.startswith("align:") else None
+        return map_of(self._database, model, collection) if registry.is_kept(model) else None
 
     @property
     def _database(self) -> Database:

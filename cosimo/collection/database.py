@@ -325,7 +325,7 @@ class Database(Alignments):
         ----------
         stored : what made the collection that asks, whose prompts it goes on with
         """
-        if model.startswith("align:"):  # kept in the file, where another process may put another one
+        if registry.is_kept(model):  # in the file, where another process may put another one
             return self._aligned(model, precision)
         key = (model, precision)
         if key not in self._embedders:

@@ -176,6 +176,11 @@ def split(name: str) -> tuple[str, str]:
     return "local", name
 
 
+def is_kept(model: str | None) -> bool:
+    """True for an alignment, `align:NAME`: a model that a database keeps, and that its database alone can load."""
+    return model is not None and model.startswith("align:")
+
+
 def embedder_class(name: str) -> tuple[Any, str]:
     """The class that runs a model, and the name to hand it."""
     adapter, rest = split(name)

@@ -86,8 +86,8 @@ class AlignedEmbedder:
     ) -> None:
         if joined is None or target is None:
             raise ModelNotFound(
-                f"'{PREFIX}{name}' is kept in a database and is a model for its collections alone; ask one of them, or name the"
-                " file with -d"
+                f"'{PREFIX}{name}' is kept in a database and is a model for its collections alone; ask one of them, or run:"
+                f" cosimo embed -d FILE -m {PREFIX}{name}"
             )
         self.joined = joined
         self._name, self._load_source, self._load_target = PREFIX + name, source, target

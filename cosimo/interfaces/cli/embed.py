@@ -45,6 +45,9 @@ def embed(
     cosimo embed -c 'Hello world'
     cosimo embed notes today -c 'Bought a sourdough starter' --store --metadata '{"year": 2026}'
     """
+    from ...collection.database import load_embedder
+    from ...core import registry
+    from ...core.config import default_model
     from ...core.types import Document
     from .inputs import content_of, metadata_of
     from .named import named
@@ -59,11 +62,12 @@ def embed(
     text = content_of(content, input_, binary)
     if collection is None or id is None:
         asked: Role = "query" if role == "query" else "document"
-        if database is not None and model is not None and model.startswith("align:"):  # which that file keeps
+        chosen = default_model() if model is None else model
+        if database is not None and registry.is_kept(chosen):  # in that file
             with options.opened(database, writing=False) as db:
-                vector, cut = _computed(text, db.embedder(model, precision), asked)
+                vector, cut = _computed(text, db.embedder(chosen, precision), asked)
         else:
-            vector, cut = _computed(text, _loaded(model, precision), asked)
+            vector, cut = _computed(text, load_embedder(chosen, precision=precision), asked)
         _print(vector, format_ or "json")
     else:
         with options.opened(database, writing=True, busy_timeout=busy_timeout) as db:
@@ -72,13 +76,6 @@ def embed(
             _print(vector, format_)
     if cut:
         click.echo("The text is longer than the model's window; only its beginning was read.", err=True)
-
-
-def _loaded(model: str | None, precision: str | None) -> Embedder:
-    from ...collection.database import load_embedder
-    from ...core.config import default_model
-
-    return load_embedder(default_model() if model is None else model, precision=precision)
 
 
 def _computed(content: str | bytes, embedder: Embedder, role: Role) -> tuple[Vector, bool]:

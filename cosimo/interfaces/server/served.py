@@ -69,8 +69,10 @@ class Served:
         with self._lock:
             if name not in self._batchers:
                 workers, gather = (2, GATHER) if is_local(name) else (REMOTE, 0.0)
+                once = _Once(self.names.get(name, model))
+                kept = registry.is_kept(name) and self.settings.database is not None
                 self._batchers[name] = Batcher(
-                    _Once(self.names.get(name, model)),
+                    (lambda: self.database.embedder(name)) if kept else once,  # each time: another may be in its place by then
                     waiting=self.settings.waiting,
                     workers=workers,
                     gather=gather,
@@ -167,7 +169,12 @@ class _Batched(Database):
         self._served = served
 
     def embedder(self, model: str, precision: str | None = None, stored: Made | None = None) -> Embedder:
-        """The batcher of a model; a collection that is older than the model's prompts is embedded for alone."""
+        """The batcher of a model; a collection that is older than the model's prompts is embedded for alone.
+
+        An alignment comes from the file, and its two models are batched.
+        """
+        if registry.is_kept(model):
+            return super().embedder(model, precision, stored)
         batcher = self._served.batcher(model)
         if stored is None or as_made(batcher.load(), stored) is batcher.load():
             return batcher

@@ -11,11 +11,11 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ...core import compatibility, trust
+from ...core import compatibility, registry, trust
 from ...core.errors import DataError, DimensionMismatch, NotFound, StoreError
 from ...core.types import Hit, Settings
 from ...core.vectors import unpack
-from .models import shared
+from .models import Loaded, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -145,13 +145,13 @@ class Similar:
         k = min(k, MOST)
         if self._connection is not None:
             return _in_memory(self._connection, name, lambda model: self._vector(query, Settings(model), name), k)
-        with self._collection(name) as (collection, settings):
-            return collection.search(self._vector(query, settings, name), k, mode="vector")
+        with self._collection(name) as (database, collection, settings):
+            return collection.search(self._vector(query, settings, name, database), k, mode="vector")
 
     def related(self, name: str, id: str, k: int) -> list[Hit]:
         """The k nearest to an item, itself left out."""
         if self._connection is None:
-            with self._collection(name) as (collection, _):
+            with self._collection(name) as (_, collection, _):
                 return collection.related(id, k)
         number, _ = _collection(self._connection, name)
         rows = _held(self._connection, "SELECT embedding FROM main.embeddings WHERE collection_id = ? AND id = ?", (number, id))
@@ -161,16 +161,16 @@ class Similar:
         return [hit for hit in found if hit.id != id][:k]
 
     @contextmanager
-    def _collection(self, name: str) -> Iterator[tuple[Collection, Settings]]:
-        """A collection of the file, and what made it; nobody else asks that file meanwhile."""
+    def _collection(self, name: str) -> Iterator[tuple[Database, Collection, Settings]]:
+        """The file, a collection of it, and what made that; nobody else asks that file meanwhile."""
         with shared_databases().using(self._path, immutable=self._immutable) as database:
             collection = database.collection(name)
             settings = database.store.settings(name)
             if settings is None:
                 raise NotFound(f"no collection '{name}' in this database")
-            yield collection, settings
+            yield database, collection, settings
 
-    def _vector(self, query: object, settings: Settings, name: str) -> Vector:
+    def _vector(self, query: object, settings: Settings, name: str, database: Database | None = None) -> Vector:
         """A blob is a vector; anything else a text, which the collection's model embeds."""
         if isinstance(query, bytes):
             return unpack(query)
@@ -181,9 +181,17 @@ class Similar:
             raise DataError(f"'{name}' has no model to embed a text with; give similar a vector")
         if self._permission.names is None:  # else whoever registered these functions has named it
             trust.refuse_unnamed(settings.model, name)
-        loaded = shared().get(settings.model, self._permission, settings)
+        loaded = self._loaded(settings.model, settings, database)
         compatibility.refuse_other_weights(name, settings, loaded.spec)
         return unpack(loaded.vector(text, "query"))
+
+    def _loaded(self, model: str, settings: Settings, database: Database | None) -> Loaded:
+        """A model that may be used here; of an alignment, which the file keeps, the two models that it is between may be."""
+        from ...collection.aligning import embedder
+
+        if database is None or not registry.is_kept(model):
+            return shared().get(model, self._permission, settings)
+        return Loaded(embedder(database, model, lambda one, stored: shared().get(one, self._permission, stored).embedder))
 
 
 def shown(hit: Hit) -> dict[str, Any]:

@@ -677,6 +677,10 @@ def test_search_takes_names_and_weights(run: Callable[..., Any]) -> None:
     [
         (("--weight", "title=none"), "title=none"),
         (("--weight", "title=-1"), "above 0"),
+        (("--weight", "title=1", "--weight", "title=2"), "'title' twice"),
+        (("--weight", "1", "--weight", "2"), "own vectors twice"),
+        (("--named", "title=a", "--named", "title=b"), "'title' twice"),
+        (("--named", "title="), "NAME=TEXT"),
         (("--weight", "titel=1"), "'picture', 'title'"),
         (("--named", "picture=gone.jpg"), "gone.jpg"),
         (("--named", "picture"), "NAME="),
@@ -697,7 +701,19 @@ def test_options_that_make_no_sense_are_told(run: Callable[..., Any], wrong: tup
 
 @pytest.mark.parametrize("spelled", ["title", "=title", "title=", "title=:m"])
 def test_named_columns_that_are_none_are_told(run: Callable[..., Any], spelled: str) -> None:
-    assert "NAME=COLUMN" in run(*EMBED, "--named", spelled, code=2).output
+    assert "--named" in run(*EMBED, "--named", spelled, code=2).output.splitlines()[-1]
+    assert "twice" in run(*EMBED, "--named", "title=title", "--named", "title=photo", code=2).output
+
+
+def test_named_vectors_of_a_table_that_cannot_be_read_are_not_left_behind(run: Callable[..., Any]) -> None:
+    for wrong in (("title=titel",), ("title=title", "--named", "picture=photo:words:gone.vec")):
+        with pytest.raises(Error):
+            run(*EMBED, "--named", *wrong)
+        assert run("collections").stdout == ""
+    run(*EMBED, "--named", "title=title", "--no-passages")
+    with pytest.raises(Error):
+        run(*EMBED, "--named", "title=titel")
+    assert len(run("collections").stdout.splitlines()) == 2
 
 
 def test_named_columns_are_for_tables(run: Callable[..., Any]) -> None:

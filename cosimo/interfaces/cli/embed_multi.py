@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from ...core.config import database_path
 from . import adding, options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ...collection.collection import Collection
     from ...collection.database import Database
@@ -74,30 +75,48 @@ def embed_multi(collection: str, input_path: str | None, **given: Any) -> None:
             adding.plan(chosen, sources)
             _plan_named(db, chosen, sources, given)
         else:
-            for name, _, model in map(_split, given["named"]):
-                if model or name not in chosen.names():
-                    chosen.named(name, model=model or given["model"] or chosen.model)
             passages = False if given["no_passages"] else None
-            adding.add(chosen, sources, given, store=given["store"], passages=passages)
+            with _made(db, chosen, given):
+                adding.add(chosen, sources, given, store=given["store"], passages=passages)
+
+
+@contextmanager
+def _made(db: Database, chosen: Collection, given: dict[str, Any]) -> Iterator[None]:
+    """The named vectors asked for; those that are made for rows of which none comes are gone again."""
+    made: list[Collection] = []
+    try:
+        for name, (_, model) in _named(given).items():
+            new = name not in chosen.names()
+            if model or new:
+                space = chosen.named(name, model=model or given["model"] or chosen.model)
+                made += [space] if new else []
+        yield
+    except BaseException:
+        for space in made:
+            if not len(space):
+                db.drop(space.name)
+        raise
 
 
 def _plan_named(db: Database, chosen: Collection, sources: Iterable[Source], given: dict[str, Any]) -> None:
     from ...sources.columns import NamedColumn
     from .named import named
 
-    for name, _, model in map(_split, given["named"]):
+    for name, (_, model) in _named(given).items():
         new = name not in chosen.names()
         space = named(db, f"{chosen.name}/{name}", model or ((given["model"] or chosen.model) if new else None))
         adding.plan(space, [NamedColumn(source, name) for source in sources])
 
 
-def _split(spelled: str) -> tuple[str, str, str | None]:
-    """NAME, COLUMN and MODEL of --named."""
-    name, equals, rest = spelled.partition("=")
-    column, _, model = rest.partition(":")
-    if not name or not equals or not column:
-        raise click.UsageError(f"--named is NAME=COLUMN or NAME=COLUMN:MODEL, not {spelled!r}.")
-    return name, column, model or None
+def _named(given: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
+    """NAME → COLUMN and MODEL of --named."""
+    found = {}
+    for name, rest in options.by_name("--named", "NAME=COLUMN or NAME=COLUMN:MODEL", given["named"]).items():
+        column, _, model = rest.partition(":")
+        if not column:
+            raise click.UsageError(f"--named {name} names no column.")
+        found[name] = column, model or None
+    return found
 
 
 def _sources(input_path: str | None, given: dict[str, Any]) -> Iterable[Source]:
@@ -170,7 +189,7 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
         "id_column": given["id_column"],
         "text_columns": names(given["text_columns"]),
         "metadata_columns": names(given["metadata_columns"]),
-        "named_columns": {name: column for name, column, _ in map(_split, given["named"])},
+        "named_columns": {name: column for name, (column, _) in _named(given).items()},
         "prefix": given["prefix"],
         "prepend": given["prepend"],
         "on_problem": adding.report,

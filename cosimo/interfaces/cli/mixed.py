@@ -44,28 +44,27 @@ def search_mixed(chosen: Collection, query: Content | None, beside: Sequence[str
     """The hits of several named vectors."""
     if beside:
         raise click.UsageError("A text and a file are for different names here: give one of them with --named.")
-    named = {name: _content(name, value) for name, value in (_split(each, "--named") for each in given["named"])}
-    weights = dict(map(_weight, given["weight"]))
+    asked = options.by_name("--named", "NAME=TEXT or NAME=FILE", given["named"])
+    named = {name: _content(name, value) for name, value in asked.items()}
+    weights = _weights(given["weight"])
     return chosen.search_mixed(
         query, given["number"], named=named, weights=weights or None, fusion=given["fusion"] or "weighted",
         where=given["where"], prefix=given["prefix"], min_score=given["min_score"],
     )  # fmt: skip
 
 
-def _split(spelled: str, option: str) -> tuple[str, str]:
-    name, equals, value = spelled.partition("=")
-    if not name or not equals:
-        raise click.UsageError(f"{option} is NAME=…, not {spelled!r}.")
-    return name, value
-
-
-def _weight(spelled: str) -> tuple[str, float]:
-    name, _, number = spelled.rpartition("=")
-    try:
-        return name, float(number)
-    except ValueError as error:
-        said = f"--weight is NAME=NUMBER, or a number for the collection's own vectors, not {spelled!r}."
-        raise click.UsageError(said) from error
+def _weights(spelled: Sequence[str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for each in spelled:
+        name, _, number = each.rpartition("=")
+        if name in found:
+            raise click.UsageError(f"--weight weighs {repr(name) if name else 'the own vectors'} twice; once is enough.")
+        try:
+            found[name] = float(number)
+        except ValueError as error:
+            said = f"--weight is NAME=NUMBER, or a number for the collection's own vectors, not {each!r}."
+            raise click.UsageError(said) from error
+    return found
 
 
 def _content(name: str, value: str) -> Content:

@@ -10,7 +10,7 @@ import click
 from ...core.config import BUSY_TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ...collection.database import Database
 
@@ -86,6 +86,19 @@ def stacked(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
         return function
 
     return decorate
+
+
+def by_name(option: str, form: str, spelled: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE of an option that may be repeated: name → value, each once."""
+    found: dict[str, str] = {}
+    for each in spelled:
+        name, _, value = each.partition("=")
+        if not name or not value:
+            raise click.UsageError(f"{option} is {form}, not {each!r}.")
+        if name in found:
+            raise click.UsageError(f"{option} names {name!r} twice; once is enough.")
+        found[name] = value
+    return found
 
 
 def opened(path: Path | None, *, writing: bool, busy_timeout: float = BUSY_TIMEOUT, create: bool = True) -> Database:

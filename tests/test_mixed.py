@@ -523,6 +523,14 @@ def test_a_space_without_vectors_says_so(shop: Collection, db: Database) -> None
     assert empty.search_mixed("red") == []
 
 
+def test_without_weights_a_query_goes_to_those_that_can_be_asked_it(shop: Collection) -> None:
+    shop.named("far", model=None, dim=2).add_vectors(["dress"], [[1, 0]])
+    assert {name for hit in shop.search_mixed("red dress") for name in hit.why.named} == {"", "title"}
+    assert {name for hit in shop.search_mixed(RED) for name in hit.why.named} == {"picture"}
+    assert shop.search_mixed("red", named={"far": [1.0, 0.0]}, k=1)[0].why.named.keys() == {"", "title", "far"}
+    assert "shop" in refused(DataError, lambda: shop.search_mixed(b"neither a picture nor a sound \xff\xfe"))
+
+
 def test_vectors_from_elsewhere_are_asked_with_vectors(shop: Collection) -> None:
     far = shop.named("far", model=None, dim=2)
     far.add_vectors(["dress", "hat"], [[1, 0], [0, 1]])

@@ -100,8 +100,8 @@ def _parts(collection: Questions, mixture: Mixture) -> list[_Part]:
         if name not in spaces:
             raise unknown(collection.name, name, list(spaces)[1:])
     if weights is None:
-        filled = [name for name, space in spaces.items() if not name or name in given or space._store.has_rows(space.name)]
-        weights = dict.fromkeys(filled if mixture.query is not None else given, 1.0)
+        asked = [name for name, space in spaces.items() if name in given or _can_be_asked(space, mixture.query)]
+        weights = dict.fromkeys(spaces if mixture.query is not None and not asked else asked, 1.0)
     for name in weights:
         if name not in given and mixture.query is None:
             raise DataError(f"'{name}' has a weight and nothing to be asked; name what, or give a query for all")
@@ -114,6 +114,15 @@ def _parts(collection: Questions, mixture: Mixture) -> list[_Part]:
     for query in given.values():
         refuse_mode(query, None)
     return [_Part(name, spaces[name], given[name], _weight(name, weight)) for name, weight in weights.items()]
+
+
+def _can_be_asked(space: Questions, query: Any) -> bool:
+    """Whether it has anything to say to a query that is for all."""
+    if query is None or not space._store.has_rows(space.name):
+        return False
+    if not isinstance(query, str | bytes):
+        return True
+    return space.model is not None and kinds.is_read(modality_of(query), space.embedder.spec.modalities)
 
 
 def _weight(name: str, weight: object) -> float:

@@ -99,8 +99,8 @@ class Questions(Named):
         ----------
         query : a text, a picture or (dim,) numbers, for every space that `named` has nothing else for
         named : name → what its vectors are asked; "" is the collection's own
-        weights : name → how much it counts; those that are not here are not asked. Left out: all are, and count the same
-            (without a query: all of `named`)
+        weights : name → how much it counts; those that are not here are not asked. Left out: all count the same that `named`
+            has something for, or whose model reads the query and that hold vectors
         fusion : weighted, the weighted mean of cosines, exactly, in which an item counts 0 where it has no vector; rrf, by
             ranks; relative, by where a cosine lies between the worst and the best. These two are of 100 candidates a space
         where, prefix : a filter on this collection's metadata, the beginning of ids

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import kinds
 from ..core.content import modality_of
-from ..core.errors import BadVector, DataError
+from ..core.errors import DataError
 from .arguments import refuse_mode, refuse_no_number
-from .searching import again
+from .searching import again, one_vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,16 +143,11 @@ def _vectors(parts: Sequence[_Part]) -> list[Vector]:
 
 
 def _vector(part: _Part, made: dict[tuple[int, Content], Vector]) -> Vector:
-    from ..core.vectors import checked
     from ..verbs.recorded import vectors_of
 
     query = part.query
     if not isinstance(query, str | bytes):
-        found = checked(query, part.space.dim)
-        if len(found) != 1:
-            raise BadVector(f"a search is for one vector, not {len(found)}; search for each in turn")
-        vector: Vector = found[0]
-        return vector
+        return one_vector(query, part.space.dim)
     embedder = part.space.embedder
     kind, spec = modality_of(query), embedder.spec
     if not kinds.is_read(kind, spec.modalities):

@@ -193,9 +193,24 @@ def _to_embed(request: Request) -> bool:
     return isinstance(request.query, str | bytes) or bool(request.plus or request.minus)
 
 
+def one_vector(given: ArrayLike, dim: int | None) -> Vector:
+    """(dim,) what was given to search for.
+
+    Raises
+    ------
+    BadVector, DimensionMismatch : no vector, several, or one of another length
+    """
+    from ..core.vectors import checked
+
+    found = checked(given, dim)
+    if len(found) != 1:
+        raise BadVector(f"a search is for one vector, not {len(found)}; search for each in turn")
+    vector: Vector = found[0]
+    return vector
+
+
 def _vector(collection: Questions, request: Request) -> Vector:
     """The query as one vector of the collection's model."""
-    from ..core.vectors import checked
     from ..verbs.recorded import vectors_of
 
     query = request.query
@@ -203,10 +218,7 @@ def _vector(collection: Questions, request: Request) -> Vector:
     texts = [*texts, *request.plus, *request.minus]
     made = vectors_of(collection.embedder, texts, "query") if texts else []
     if query is not None and not isinstance(query, str | bytes):
-        given = checked(query, collection.dim)
-        if len(given) != 1:
-            raise BadVector(f"a search is for one vector, not {len(given)}; search for each in turn")
-        made.insert(0, given[0])
+        made.insert(0, one_vector(query, collection.dim))
     if not request.combined:
         one: Vector = made[0]
         return one

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import cosimo
 from cosimo import Document
+from cosimo.collection.aligning import remapped
 from cosimo.collection.models import load_embedder
 from cosimo.core import registry
 from cosimo.core.errors import (
@@ -438,6 +439,46 @@ def test_a_name_that_is_taken_is_replaced_only_when_asked(texts: Database) -> No
     texts.drop("copy")
     texts.align("up", "new", "old", replace=True)
     assert [(each.source, each.target) for each in texts.alignments()] == [("new", "old")]
+
+
+def test_a_name_that_another_program_took_meanwhile_is_not_given_twice(
+    texts: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*given: Any, **more: Any) -> Any:
+        monkeypatch.undo()
+        with cosimo.open(texts.name) as other:
+            other.align("up", "new", "old")
+        return align(*given, **more)
+
+    monkeypatch.setattr("cosimo.collection.aligning.align", slow)
+    with pytest.raises(DataError, match="there is an alignment 'up', kept with 'new'"):
+        texts.align("up", "old", "new")
+    assert [each.source for each in texts.alignments()] == ["new"]
+
+
+def test_an_alignment_that_goes_while_a_collection_is_about_to_be_mapped_leaves_it_as_it_was(
+    texts: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts.align("up", "old", "new")
+
+    def changed(seed: int | None) -> Any:
+        def first(db: Any, collection: str, *given: Any, **more: Any) -> Any:
+            monkeypatch.undo()
+            with cosimo.open(texts.name) as other:
+                if seed is None:
+                    other.forget_alignment("up")
+                else:
+                    other.align("up", "old", "new", replace=True, method="orthogonal", seed=seed)
+            return remapped(db, collection, *given, **more)
+
+        return first
+
+    for seed, error, said in ((7, StoreError, "replaced the alignment of align:up"), (None, NotFound, "no alignment 'up'")):
+        monkeypatch.setattr("cosimo.collection.aligning.remapped", changed(seed))
+        with pytest.raises(error, match=said):
+            texts.collection("old").migrate("align:up")
+        assert texts.collection("old").model == "fake:48"
+    assert texts.alignments() == []
 
 
 def test_what_collections_are_made_with_stays(texts: Database) -> None:

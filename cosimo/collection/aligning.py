@@ -11,6 +11,7 @@ from ..core.errors import DataError, Error, NotFound, StoreError
 from ..embedders.aligned import PREFIX, AlignedEmbedder, Joined
 from ..verbs.align import align, checked
 from ..verbs.aligning.kept_alignments import Kept, checked_name, find, result_of
+from ..verbs.migrate import remap
 from ..verbs.scoring.space import refuse_other_space, space_of
 from ..verbs.whole import whole
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from ..core.migrations import MigratingStore
     from ..core.results import KeepingStore
     from ..core.types import Embedder, ModelSpec, Settings
-    from ..embedders.aligned import Map
     from ..verbs.align import Method
+    from ..verbs.migrate import Migrated
     from .collection import Collection
     from .database import Database
 
@@ -51,7 +53,8 @@ def learn(
     checked_name(name)
     checked(method, holdout, seed)
     _refuse_unfit(db, source, target)
-    before = _free(db, name, replace=replace) if save else None
+    if save:
+        _taken(db, name, replace=replace)
     with db.store.snapshot():  # nobody changes the model of either meanwhile
         sides = [(whole(db.store, each), db.collection(each).info().settings) for each in (source, target)]
     (first, made_first), (second, made_second) = sides
@@ -63,14 +66,14 @@ def learn(
     kept = Kept(name, source, target, Joined(learned.map, made_first, made_second, reads, seconds), learned.report)
     if save:
         with db.store.atomic():
-            if before is not None:
+            if (before := _taken(db, name, replace=replace)) is not None:  # by now, maybe
                 keeping(db).forget(before, "alignment", name)
             asked = {"method": method, "holdout": holdout, "seed": seed}
             keeping(db).keep(source, result_of(kept, first.version, asked))
     return Alignment(kept)
 
 
-def _free(db: Database, name: str, *, replace: bool) -> str | None:
+def _taken(db: Database, name: str, *, replace: bool) -> str | None:
     """The collection with which an alignment of that name is kept that may be replaced; None where there is none.
 
     Raises
@@ -109,11 +112,12 @@ def alignments(db: Database) -> list[Alignment]:
 def forget(db: Database, name: str) -> None:
     """Remove an alignment that no collection was made with."""
     store = keeping(db)
-    source = store.keepers("alignment").get(name)
-    if source is None:
-        raise _missing(db, name)
-    refuse_used(db, {name: source})
-    store.forget(source, "alignment", name)
+    with db.store.atomic():
+        source = store.keepers("alignment").get(name)
+        if source is None:
+            raise _missing(db, name)
+        refuse_used(db, {name: source})
+        store.forget(source, "alignment", name)
 
 
 def refuse_used(db: Database, going: Mapping[str, str], besides: Sequence[str] = ()) -> None:
@@ -151,13 +155,26 @@ def embedder(db: Database, model: str, load: Callable[[str, Settings], Embedder]
     return AlignedEmbedder(kept.name, joined, source=source, target=lambda: _side(db, kept, joined.target, load))
 
 
-def map_of(db: Database, model: str, collection: str) -> Map | None:
-    """The map of a model `align:NAME`, where a collection's vectors are of the space that it maps from."""
+def maps(db: Database, model: str, collection: str) -> bool:
+    """Whether a collection's vectors are of the space that the model `align:NAME` maps from."""
     kept, stored = _found(db, model.removeprefix(PREFIX)), db.store.settings(collection)
-    same = stored is not None and comparable(kept.joined.source, stored)
-    if stored is not None and stored.model is None and collection != kept.source:
-        return None  # vectors from elsewhere have no name to know their space by
-    return kept.joined.map if same else None
+    if stored is None or (stored.model is None and collection != kept.source):
+        return False  # vectors from elsewhere have no name to know their space by
+    return comparable(kept.joined.source, stored)
+
+
+def remapped(db: Database, collection: str, model: str, spec: ModelSpec, *, restart: bool) -> Migrated:
+    """Map a collection's vectors. Nobody can remove or replace the alignment before the collection is known to need it.
+
+    Raises
+    ------
+    StoreError : another program replaced it after `spec` was made; or as `migrate.remap`
+    """
+    with db.store.atomic():
+        joined = _found(db, model.removeprefix(PREFIX)).joined
+        if joined.revision != spec.revision:
+            raise StoreError(f"another program replaced the alignment of {model} meanwhile; run this again")
+        return remap(cast("MigratingStore", db.store), spec, collection, joined.map.of, restart=restart)
 
 
 def _found(db: Database, name: str) -> Kept:

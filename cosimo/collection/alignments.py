@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from ..core.types import Embedder
-    from ..embedders.aligned import Map
+    from ..core.types import Embedder, ModelSpec
     from ..verbs.align import Method
+    from ..verbs.migrate import Migrated
     from .aligning import Alignment
     from .database import Database
 
@@ -96,11 +96,16 @@ class Alignments:
 
         refuse_used(self._database, {name: source})
 
-    def _map_of(self, model: str, collection: str) -> Map | None:
-        """Where a model is an alignment from the space of a collection: the map that spares embedding anew."""
-        from .aligning import map_of
+    def _maps(self, model: str, collection: str) -> bool:
+        """Whether a model is an alignment from the space of a collection, so that nothing has to be embedded anew."""
+        from .aligning import maps
 
-        return map_of(self._database, model, collection) if registry.is_kept(model) else None
+        return registry.is_kept(model) and maps(self._database, model, collection)
+
+    def _remapped(self, collection: str, model: str, spec: ModelSpec, *, restart: bool) -> Migrated:
+        from .aligning import remapped
+
+        return remapped(self._database, collection, model, spec, restart=restart)
 
     @property
     def _database(self) -> Database:

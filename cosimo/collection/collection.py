@@ -122,10 +122,10 @@ class Collection(Judging):
         self._must_exist()
         embedder = self._db.embedder(model, self._precision)
         tell(documents, model, lambda: embedder)
-        map = self._db._map_of(model, self.name)
+        maps = self._db._maps(model, self.name)
         with self._writing() as written, reporting(range(len(self)), progress, "texts") as report:
-            if map is not None:
-                migrated = migrate.remap(self._migrating_store, embedder.spec, self.name, map.of, restart=restart)
+            if maps:
+                migrated = self._db._remapped(self.name, model, embedder.spec, restart=restart)
             else:
                 migrated = migrate.migrate(
                     self._migrating_store, embedder, self.name, documents,
@@ -147,7 +147,7 @@ class Collection(Judging):
 
         self._must_exist()
         embedder = self._db.embedder(model, self._precision)
-        if self._db._map_of(model, self.name) is not None:
+        if self._db._maps(model, self.name):
             return migrate.MigrationPlan(len(self))
         tell(documents, model, lambda: embedder)
         return migrate.plan(self._migrating_store, embedder, self.name, documents)

@@ -294,9 +294,11 @@ class Understanding(Questions):
         DataError : an alignment that a collection is made with
         """
         self._must_exist()
-        if kind == "alignment":
-            self._db._refuse_forgetting(name, self.name)
-        if not self._keeping_store.forget(self.name, kind, name):
+        with self._store.atomic():
+            if kind == "alignment":
+                self._db._refuse_forgetting(name, self.name)
+            gone = self._keeping_store.forget(self.name, kind, name)
+        if not gone:
             kept = ", ".join(f"{info.kind} '{info.name}'" for info in self.results()) or "nothing yet"
             raise NotFound(f"'{self.name}' keeps no {kind} '{name}'; it keeps {kept}")
 

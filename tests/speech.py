@@ -20,6 +20,7 @@ def spoken(text: str, voice: str = "en", *, speed: int = 150, pitch: int = 50) -
     """(samples without the silence around them, samples a second). Voices: en, en-us, en+f3, …; speed in words a minute."""
     library, rate, heard = _synthesiser()
     heard.clear()
+    library.espeak_ng_SetRandSeed(1)  # else its breath is another one each time, and so is what is learnt from it
     library.espeak_SetVoiceByName(voice.encode())
     library.espeak_SetParameter(SPEED, speed, 0)
     library.espeak_SetParameter(PITCH, pitch, 0)

@@ -16,6 +16,7 @@ from sound_files import RATE, Tones, pcm, tones
 
 import cosimo
 from cosimo.core import registry
+from cosimo.core.content import is_recorded, modality_of
 from cosimo.core.errors import DataError
 from cosimo.core.recordings import facts
 from cosimo.core.sound import samples, wav, windows
@@ -83,20 +84,25 @@ def test_a_wav_of_ours_is_read_back_exactly_even_above_one() -> None:
 
 @pytest.mark.parametrize(
     ("ending", "codec"),
-    [("flac", "flac"), ("ogg", "libopus"), ("mp3", "libmp3lame"), ("m4a", "aac"), ("aiff", "pcm_s16be"), ("mka", "ac3")],
-)
-def test_compressed_sounds_are_read(ending: str, codec: str, tmp_path: Path) -> None:
+    [
+        ("flac", "flac"), ("ogg", "libopus"), ("mp3", "libmp3lame"), ("m4a", "aac"), ("aac", "aac"), ("aiff", "pcm_s16be"),
+        ("mka", "ac3"), ("w64", "pcm_s16le"), ("caf", "pcm_s16le"), ("au", "pcm_s16be"), ("wv", "wavpack"), ("ts", "mp2"),
+        ("wma", "wmav2"), ("mov", "pcm_s16le"),
+    ],
+)  # fmt: skip
+def test_sounds_of_every_kind_are_read_and_known_by_their_bytes(ending: str, codec: str, tmp_path: Path) -> None:
     import av
 
     path, rate = tmp_path / f"a.{ending}", 48_000
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream = container.add_stream(codec, rate=rate, layout="mono", bit_rate=64_000)
         frame = av.AudioFrame.from_ndarray(tones(440, 880, rate=rate)[None], format="fltp", layout="mono")
         frame.sample_rate, frame.pts = rate, 0
         shaped = av.AudioResampler(format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or 1024)
         for each in [*shaped.resample(frame), *shaped.resample(None)]:
             container.mux(stream.encode(each))
         container.mux(stream.encode(None))
+    assert is_recorded(path.read_bytes())
     for given in (path, path.read_bytes()):
         found = samples(given, rate=RATE)
         second = np.abs(np.fft.rfft(found[RATE : 2 * RATE]))
@@ -140,6 +146,11 @@ def damaged() -> Iterator[tuple[str, bytes, str]]:
     yield "a playlist", b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "damaged, or no sound"
     yield "1 sample a second", wav(WAVE, 1), "1 samples a second"
     yield "many samples a second", wav(WAVE, 400_000_000), "400,000,000 samples a second"
+    yield (
+        "a kind of WAV that nobody knows",
+        pcm(WAVE, RATE)[:20] + b"\xcd\xab" + pcm(WAVE, RATE)[22:],
+        "neither sound nor film|no sound",
+    )
     yield "no channels", whole[:22] + b"\0\0" + whole[24:], "0 channels"
 
 
@@ -168,6 +179,13 @@ def test_a_name_that_looks_like_an_address_is_a_file(tmp_path: Path, monkeypatch
     for name in ("concat:a.wav", "http:b.wav", "-c.wav", "%d é.wav"):
         Path(name).write_bytes(wav(WAVE, RATE))
         assert len(samples(Path(name), rate=RATE)) == len(WAVE)
+
+
+@pytest.mark.parametrize(
+    "data", [b"GIGGLING " * 90, b"\xff\xfeM\0A\0C\0", b"MACHINES", b"caf\xc3\xa9", b"free text", b"fftmoov"]
+)
+def test_bytes_that_begin_like_sound_and_are_none_are_not_taken_for_it(data: bytes) -> None:
+    assert modality_of(data) is None
 
 
 # -- in a collection

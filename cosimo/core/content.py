@@ -32,11 +32,21 @@ _SIGNS: tuple[tuple[bytes, Modality], ...] = (  # how the bytes of a file begin 
     (b"OggS", "audio"),  # film too, which few make
     (b"ID3", "audio"),
     (b"FORM", "audio"),
+    (b"caff", "audio"),
+    (b".snd", "audio"),
+    (b"#!AMR", "audio"),
+    (b"wvpk", "audio"),
+    (b"MAC ", "audio"),
+    (b"RF64", "audio"),  # a WAV of more than 4 GB
+    (b"riff\x2e\x91\xcf\x11", "audio"),
     (b"\x1aE\xdf\xa3", "video"),
     (b"\0\0\x01\xba", "video"),
+    (b"\0\0\x01\xb3", "video"),
     (b"FLV\x01", "video"),
+    (b"0&\xb2u\x8ef\xcf\x11", "video"),  # Windows Media, sound too
 )
 _RIFF: dict[bytes, Modality] = {b"WAVE": "audio", b"WEBP": "image", b"AVI ": "video"}
+_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip")  # QuickTime films older than the box that says what they are
 _PICTURE_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"})
 _SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"F4A "})
 
@@ -53,8 +63,10 @@ def modality_of(content: Content | Recording) -> Modality | None:
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         return "image" if brand in _PICTURE_BRANDS else "audio" if brand in _SOUND_BRANDS else "video"
-    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE6 == 0xE2:  # a frame of MPEG audio, layer 2 or 3
-        return "audio"
+    if head[4:8] in _BOXES or b"GGG" in (content[:377:188], content[4:389:192]):  # packets of a broadcast begin with G
+        return "video"
+    if head[:1] == b"\xff" and len(head) > 1 and (head[1] & 0xE6 == 0xE2 or head[1] & 0xF6 == 0xF0):
+        return "audio"  # a frame of MPEG audio, layer 2 or 3, or of AAC
     return next((kind for sign, kind in _SIGNS if head.startswith(sign)), None)
 
 

@@ -47,7 +47,7 @@ def facts(given: Given) -> Facts:
     with opened(given) as container:
         sound, film = sound_of(container), film_of(container)
         if sound is None and film is None:
-            raise DataError("there is neither sound nor film in it")
+            raise DataError("there is neither sound nor film in it that can be decoded")
         seconds = _seconds(container)
         if seconds <= 0:
             raise DataError("it has 0 samples of sound" if film is None else "it is 0 seconds long")
@@ -97,7 +97,7 @@ def sound_of(container: Any) -> Any:
     ------
     DataError : its header says what no recording has
     """
-    stream = next(iter(container.streams.audio), None)
+    stream = next(filter(_is_decodable, container.streams.audio), None)
     if stream is not None and not (stream.channels and LOWEST_RATE <= stream.rate <= HIGHEST_RATE):
         raise DataError(
             f"its header says {stream.rate:,} samples a second in {stream.channels} channels, which no recording has"
@@ -108,7 +108,12 @@ def sound_of(container: Any) -> Any:
 def film_of(container: Any) -> Any:
     """The first stream of moving pictures, or None: the cover of a record is none."""
     cover = load("av.stream:Disposition").attached_pic
-    return next((stream for stream in container.streams.video if not stream.disposition & cover), None)
+    return next((each for each in container.streams.video if _is_decodable(each) and not each.disposition & cover), None)
+
+
+def _is_decodable(stream: Any) -> bool:
+    """Whether FFmpeg knows how it is compressed."""
+    return stream.codec_context is not None
 
 
 def start_of(container: Any) -> float:

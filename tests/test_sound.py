@@ -166,6 +166,31 @@ def test_a_sound_that_breaks_off_is_heard_as_far_as_it_goes() -> None:
     assert samples(wav(WAVE, RATE)[: 58 + 4 * RATE], rate=RATE) == pytest.approx(WAVE[:RATE], abs=1e-6)
 
 
+@pytest.mark.parametrize(("pause", "heard"), [(0.0, 2.0), (0.1, 2.0), (5.0, 7.0), (1e6, 2.0)])
+def test_what_follows_a_pause_in_a_recording_keeps_its_time(pause: float, heard: float, tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "a.mka"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        for hertz, at in ((440, 0.0), (880, 1.0 + pause)):
+            frame = av.AudioFrame.from_ndarray((tones(hertz) * 32_767).astype(np.int16)[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, round(at * RATE)
+            container.mux(stream.encode(frame))
+    found = samples(path, rate=8_000)
+    assert len(found) == pytest.approx(8_000 * heard, abs=100)
+    assert found[-7_900:-100] == pytest.approx(tones(880, rate=8_000)[100:7_900], abs=0.01)
+    assert not pause == 5 or np.abs(found[8_100:-8_100]).max() < 0.01
+
+
+def test_samples_that_are_no_numbers_are_silent() -> None:
+    wave = WAVE.copy()
+    wave[[5, 500, 5_000]] = np.nan, np.inf, -1e30
+    found = samples(wav(wave, RATE), rate=RATE)
+    assert (found[[5, 500, 5_000]] == 0).all()
+    assert (np.delete(found, [5, 500, 5_000]) == np.delete(WAVE, [5, 500, 5_000])).all()
+
+
 def test_rates_that_no_sound_can_have_and_files_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not 10"):
         samples(wav(WAVE, RATE), rate=10)

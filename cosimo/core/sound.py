@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]  # (n,) of one channel, -1 to 1
 
+LOUDEST = 1e6  # a floating point sample beyond is damage, and silent: one alone would spoil everything
+GAP = 0.2  # seconds in which nothing is heard: less than that is how clocks are rounded
+MOST_SILENCE = 36_000.0  # seconds that are filled up: more is not a recording that was stopped, but a wrong clock
 FLOAT = 3  # the kind of WAV whose samples are floating point numbers
 
 
@@ -118,17 +121,35 @@ def _resampled(frames: Iterable[Any], rate: int) -> Iterator[tuple[float, Sample
 
     start, own, resampler = 0.0, 0, None
     held: list[Samples] = []
-    for frame in frames:
-        if not own:
+    for frame, wave in _gapless(frames):
+        if resampler is None:
             start, own = frame.time or 0.0, frame.sample_rate
             resampler = _Resampler(own, rate)
-        held.append(_mono(frame))
-        if resampler is not None and sum(map(len, held)) >= own:
+        held.append(wave)
+        if sum(map(len, held)) >= own:
             yield from ((start, chunk) for chunk in resampler(np.concatenate(held)))
             held = []
     if resampler is not None:
         rest = [*(resampler(np.concatenate(held)) if held else ()), *resampler(None)]
         yield from ((start, chunk) for chunk in rest)
+
+
+def _gapless(frames: Iterable[Any]) -> Iterator[tuple[Any, Samples]]:
+    """Frames and their samples, with silence where nothing was recorded, or is damaged: what follows keeps its time."""
+    import numpy as np
+
+    start, count, left = None, 0, MOST_SILENCE
+    for frame in frames:
+        rate, wave = frame.sample_rate, _mono(frame)
+        start = frame.time if start is None else start
+        missing = 0.0 if frame.time is None or start is None else frame.time - start - count / rate
+        if GAP < missing < left:
+            left -= missing
+            silence = round(missing * rate)
+            yield from ((frame, np.zeros(min(rate, silence - at), np.float32)) for at in range(0, silence, rate))
+            count += silence
+        count += len(wave)
+        yield frame, wave
 
 
 class _Resampler:
@@ -161,4 +182,4 @@ def _mono(frame: Any) -> Samples:
         middle = 2.0 ** (bits - 1)
         values = (values - (middle if values.dtype.kind == "u" else 0.0)) / middle
     mean: Samples = (values[0] if len(values) == 1 else values.mean(axis=0, dtype=np.float64)).astype(np.float32)
-    return mean
+    return np.where(np.abs(mean) < LOUDEST, mean, np.float32(0))  # NaN too

@@ -586,6 +586,18 @@ def test_pictures_and_texts_come_back_in_the_order_given(texts: Database) -> Non
         embedder.embed(["bread", b"RIFF0000WAVEfmt "])
 
 
+def test_texts_that_the_source_alone_reads_are_cut_for_the_source(texts: Database) -> None:
+    photos = texts.collection("photos", model="drawings:1")
+    photos.add([Document(f"t{n}", drawing(color, "circle", "small", n)) for n, color in enumerate([*COLORS, *COLORS])])
+    texts.align("shown", "old", "photos")
+    embedder, old = texts.embedder("align:shown"), texts.collection("old")
+    assert embedder.spec.max_tokens == old.embedder.spec.max_tokens is not None
+    old.migrate("align:shown")
+    long = "\n\n".join(sentences(150, 9))
+    assert old.add([Document("long", long)]).passages > 1
+    assert old.search(drawing("red", "circle", "small", 5), k=1)
+
+
 def test_a_read_only_file_keeps_nothing_and_says_so(texts: Database) -> None:
     with cosimo.open(texts.name, read_only=True) as closed:
         assert closed.align("up", "old", "new", save=False).report.pairs

@@ -62,8 +62,8 @@ def learn(
     vectors = (side.vectors[list(at)] for side, at in zip((first, second), places, strict=True))
     learned = align(*vectors, method=method, holdout=holdout, seed=seed, left_out=left_out)
     spec = _spec_of(db.collection(source))
-    reads, seconds = (spec.modalities, spec.seconds) if spec is not None else ((), None)
-    kept = Kept(name, source, target, Joined(learned.map, made_first, made_second, reads, seconds), learned.report)
+    reading = () if spec is None else (spec.modalities, spec.seconds, spec.max_tokens)
+    kept = Kept(name, source, target, Joined(learned.map, made_first, made_second, *reading), learned.report)
     if save:
         with db.store.atomic():
             if (before := _taken(db, name, replace=replace)) is not None:  # by now, maybe

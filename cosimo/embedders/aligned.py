@@ -50,6 +50,7 @@ class Joined:
     target: Settings
     reads: tuple[str, ...] = ()  # modalities of the source's model, as far as they were known
     seconds: float | None = None  # of sound that the source's model hears at once
+    max_tokens: int | None = None  # of a text that the source's model reads at once
 
     @property
     def revision(self) -> str:
@@ -109,14 +110,15 @@ class AlignedEmbedder:
         ------
         Error : as loading the target's model does
         """
-        target = self._target.spec
-        reads = self.joined.reads if self._load_source is not None else ()
+        target, source = self._target.spec, self.joined
+        reads = source.reads if self._load_source is not None else ()
         return replace(
             target,
             name=self._name,
-            revision=self.joined.revision,
+            revision=source.revision,
             modalities=tuple(dict.fromkeys((*target.modalities, *reads))),
-            seconds=target.seconds or (self.joined.seconds if reads else None),
+            max_tokens=source.max_tokens if "text" in reads and "text" not in target.modalities else target.max_tokens,
+            seconds=source.seconds if "audio" in reads and "audio" not in target.modalities else target.seconds,
         )
 
     def embed(self, contents: Sequence[Content], *, role: Role = "document") -> Embedded:

@@ -52,8 +52,8 @@ def result_of(kept: Kept, version: int, settings: Mapping[str, Any]) -> Result:
     joined = kept.joined
     spaces = {"source_space": space_of(joined.source), "target_space": space_of(joined.target)}
     asked = {**settings, "source": kept.source, "target": kept.target, **spaces}
-    summary = {"report": kept.report.to_dict(), "reads": list(joined.reads), "seconds": joined.seconds}
-    return Result("alignment", kept.name, version, asked, summary, joined.map._asdict())
+    reading = {"reads": list(joined.reads), "seconds": joined.seconds, "max_tokens": joined.max_tokens}
+    return Result("alignment", kept.name, version, asked, {"report": kept.report.to_dict(), **reading}, joined.map._asdict())
 
 
 def find(store: KeepingStore, name: str) -> Kept | None:
@@ -74,9 +74,9 @@ def _alignment_of(result: Result, collection: str) -> Kept:
         if learned.matrix.shape[1:] != learned.offset.shape:
             raise ValueError("a map whose parts do not fit")
         source, target = (_settings_of(result.settings[f"{side}_space"]) for side in ("source", "target"))
-        reads, seconds = tuple(map(str, result.summary["reads"])), result.summary["seconds"]
-        joined = Joined(learned, source, target, reads, seconds)
-        return Kept(result.name, collection, str(result.settings["target"]), joined, Report.of(result.summary["report"]))
+        told = result.summary
+        joined = Joined(learned, source, target, tuple(map(str, told["reads"])), told["seconds"], told["max_tokens"])
+        return Kept(result.name, collection, str(result.settings["target"]), joined, Report.of(told["report"]))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise Corrupt(f"the alignment '{result.name}' is damaged; learn it anew: cosimo align --replace") from error
 

@@ -21,7 +21,7 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.terms import terms
 from ..core.types import Hit, Why
-from ..core.units import documents_of
+from ..core.units import documents_of, seqs_of
 from .passages import matches
 from .search import WIDER, checked_k, nearest
 from .whole import numbers_among
@@ -44,6 +44,7 @@ SMOOTHING = 60  # added to every rank: Cormack, Clarke and Buettcher 2009, doi:1
 # times n^((m-1)/m) k^(1/m), in which of m lists that have nothing to do with each other k items are in all (Fagin 1999): the
 # threshold is met at 0.3 to 0.6 of that (normal scores, 10,000 to a million items, two to four lists)
 UNRELATED = 0.6
+NEARLY_ALL = 32  # share: an approximate index scores 8 candidates for each hit, gathered at a quarter of the speed of a pass
 ROUNDING = 1e-6  # cosines of one pair that were computed in products of different shapes differ by less
 
 
@@ -122,11 +123,10 @@ class _Asked:
             return _Best(np.empty(0, np.int64), np.empty(0, np.float32), every=True)
         asked = k
         while True:
-            found, scores = self._search(asked, self.allowed)
-            items, first = _first_of_each(found)
-            every = len(found) < asked
+            items, scores, passages = self._search(asked, self.allowed)
+            every = passages < asked
             if every or len(items) >= k:
-                return _Best(items[:k], scores[first[:k]], every and len(items) <= k)
+                return _Best(items[:k], scores[:k], every and len(items) <= k)
             asked *= WIDER
 
     def scores_of(self, items: Numbers) -> Weights:
@@ -134,23 +134,19 @@ class _Asked:
         scores = np.full(len(items), np.nan)
         rows = self.numbers.rows_of(items) if self.numbers else items
         if len(rows):  # as many as there are: an index that is approximate leaves none out then
-            found, given = self._search(max(len(self.space.index), 1), rows)
-            there, first = _first_of_each(found)
-            scores[np.searchsorted(items, there)] = given[first]
+            there, given, _ = self._search(max(len(self.space.index), 1), rows)
+            scores[np.searchsorted(items, there)] = given
         return scores
 
-    def _search(self, k: int, allowed: Numbers | None) -> tuple[Numbers, Scores]:
-        """Items of the k best passages, and their scores."""
-        units, scores = self.space.index.search(self.space.vector[None], k, allowed=allowed)
-        rows = documents_of(units[0])
-        return self.numbers.items_of(rows) if self.numbers else rows, scores[0]
-
-
-def _first_of_each(items: Numbers) -> tuple[Numbers, Numbers]:
-    """Each item once, where it is first: items, and their places."""
-    _, first = np.unique(items, return_index=True)
-    first.sort()
-    return items[first], first
+    def _search(self, k: int, allowed: Numbers | None) -> tuple[Numbers, Scores, int]:
+        """The items of the k best passages, each once, with their scores; and how many passages that were."""
+        (units,), (scores,) = self.space.index.search(self.space.vector[None], k, allowed=allowed)
+        passages, rows = len(units), documents_of(units)
+        if seqs_of(units).any():  # only a text that is cut has any but the first
+            _, first = np.unique(rows, return_index=True)
+            first.sort()
+            rows, scores = rows[first], scores[first]
+        return self.numbers.items_of(rows) if self.numbers else rows, scores, passages
 
 
 def search_mixed(store: Store, collection: str, spaces: Sequence[Space], question: Question) -> list[Hit]:
@@ -225,9 +221,10 @@ def _depths(asked: Sequence[_Asked], k: int) -> list[int]:
     few = max(CANDIDATES, 2 * k)
     deep = max(few, int(UNRELATED * n ** (1 - 1 / m) * k ** (1 / m)))
     every = max(len(each.space.index) for each in asked) + 1
-    if any(each.space.index.describe().kind == "flat" for each in asked):  # reads everything anyway
+    # these read everything anyway, or a filter's rows, so deep is no dearer than few
+    if any(each.space.index.describe().kind == "flat" or each.allowed is not None for each in asked):
         return [deep, every]
-    return sorted({few, deep, every})
+    return [few, deep, every] if few < deep < n // NEARLY_ALL else [few, every]
 
 
 def _looked_up(asked: Sequence[_Asked], best: Sequence[_Best]) -> _Table:

@@ -212,6 +212,14 @@ def test_an_item_that_another_program_deletes_takes_what_is_named_of_it_along(sh
     assert "hat" not in ids(shop.search_mixed("summer hat", weights={"title": 1}))
 
 
+def test_ids_that_another_program_changes_in_all_collections_at_once_are_changed_once(shop: Collection, db: Database) -> None:
+    by_sql(db, "UPDATE embeddings SET id = id || '!'")
+    assert shop.search_mixed("red dress", k=1, weights={"title": 1})[0].id == "dress!"
+    assert db.check() == []
+    by_sql(db, "UPDATE embeddings SET id = 'gown' WHERE id = 'dress!' AND content LIKE 'A long dress%'")
+    assert [each.kind for each in db.check()] == ["named", "named"]
+
+
 def test_a_row_that_another_program_replaces_keeps_what_is_named_of_it(shop: Collection, db: Database) -> None:
     by_sql(db, "INSERT OR REPLACE INTO embeddings SELECT * FROM embeddings WHERE id = 'dress'")
     assert "dress" in shop.named("title")
@@ -222,7 +230,7 @@ def test_check_tells_named_vectors_of_items_that_there_are_not(shop: Collection,
     shop.named("title").add([Document("stray", "red dress")])
     found = [(each.kind, each.collection) for each in db.check()]
     assert found == [("named", "shop/title")]
-    assert "1 named vectors are of items that 'shop' does not have, the first of 'stray'" in db.check()[0].message
+    assert "which 'shop' does not have, so that no search finds them: 1, the first of 'stray'" in db.check()[0].message
     assert [each.kind for each in db.check(repair=True)] == ["named"]
     shop.add([Document("stray", "an item now")])
     assert db.check() == []

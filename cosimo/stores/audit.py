@@ -129,8 +129,8 @@ def _named(file: File, state: State) -> Iterator[Finding]:
         if rows:
             whose = space.name.rpartition("/")[0]
             message = (
-                f"{rows} named vectors are of items that '{whose}' does not have, the first of '{first}', and no search finds"
-                f" them; add these items, or delete what is named of them: cosimo delete {space.name} ID"
+                f"vectors that are named of items which '{whose}' does not have, so that no search finds them: {rows}, the"
+                f" first of '{first}'; add these items, or run: cosimo delete {space.name} ID"
             )
             yield Finding("named", space.name, None, message)
 

@@ -164,7 +164,8 @@ END""",
   {_BURIED};
 END""",
     # an item that another program deletes: what is named of it must not be another's who gets its id. By itself, since a
-    # trigger does not call itself: this one has the rows of named vectors numbered, and their passages removed, by the other
+    # trigger does not call itself: this one has the rows of named vectors numbered, and their passages removed, by the other.
+    # None follows a change of ids: scripts that change those of all collections at once would change them twice
     "cosimo_unnamed": f"""CREATE TRIGGER cosimo_unnamed AFTER DELETE ON embeddings WHEN {_IDLE} BEGIN
   DELETE FROM embeddings WHERE id = old.id AND collection_id IN ({_NAMED});
 END""",

@@ -19,6 +19,7 @@ import cosimo
 from cosimo import Document
 from cosimo.collection.models import load_embedder
 from cosimo.core import config
+from cosimo.core import pictures as core_pictures
 from cosimo.core.errors import ConfigError, DataError, ModelMismatch, ModelNotFound
 from cosimo.embedders import network, picture_tower
 from cosimo.testing import check_embedder
@@ -210,6 +211,39 @@ def test_few_pictures_are_decoded_at_a_time_and_each_once(tmp_path: Path, monkey
     assert len(asked) == 150
     assert set(asked) == {2 * 8}  # a photograph of 12 million pixels is decoded at an eighth of its sides
     assert 0 < held[0] <= 2 * network.cores() * picture_tower.BATCH
+
+
+def test_a_photograph_that_is_added_is_decoded_once(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.mean_of_colors(tmp_path / "model.onnx")
+    asked: list[int | None] = []
+    read = core_pictures._decoded
+    monkeypatch.setattr(core_pictures, "_decoded", lambda data, least: asked.append(least) or read(data, least))
+    photographs = {f"{n}": picture((10 * n, 0, 200), (900, 700), "JPEG") for n in range(20)}
+    name = toml(tmp_path, "[image]\nsize = 400\ncrop = 8\n")
+    shop = cosimo.open(":memory:").collection("shop", model=name)
+    shop.add(Document(id, data) for id, data in photographs.items())
+    assert asked == [2 * 400] * 20
+    small = core_pictures.decoded(shop.thumbnail("7"))
+    assert small.size == (256, 199)
+    assert np.allclose(np.asarray(small).mean(axis=(0, 1)), (70, 0, 200), atol=4)
+    direct = load_embedder(name).embed(list(photographs.values())).vectors
+    assert np.array_equal(np.stack([shop.vector(id) for id in photographs]), direct)
+
+
+def test_one_damaged_picture_among_many_is_left_out_and_the_same_one_1000_times_is_computed_once(
+    tmp_path: Path, home: Path
+) -> None:
+    files.mean_of_colors(tmp_path / "model.onnx")
+    (tmp_path / "photos").mkdir()
+    for n in range(64):
+        (tmp_path / "photos" / f"{n}.png").write_bytes(picture((n, 0, 200)))
+    (tmp_path / "photos" / "40.png").write_bytes(picture((40, 0, 200))[:60])
+    shop = cosimo.open(":memory:").collection("shop", model=toml(tmp_path, "[image]\n"))
+    source = cosimo.read(tmp_path / "photos")
+    assert shop.add(source).added == 63
+    assert [problem.name for problem in source.problems] == ["40.png"]
+    same = shop.add(Document(f"again {n}", picture(GREEN)) for n in range(1_000))
+    assert (same.added, same.embedded) == (1_000, 1)
 
 
 # -- texts

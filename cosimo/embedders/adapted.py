@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import config, registry
 from ..core.content import refuse_unread
-from ..core.errors import BadReply, ConfigError, DataError, Error, MissingExtra, MissingKey, ProviderError
+from ..core.errors import BadReply, ConfigError, Error, MissingExtra, MissingKey, ProviderError
 from ..core.types import Embedded, ModelSpec
 from . import estimate
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import config
 from ..core.errors import ConfigError
 from . import weights
+from .ahead import ahead
 from .engine import chosen, compiled, cores, fingerprint, openvino, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from ..core.types import Vectors
     from .towers import Table
 
-Job = TypeVar("Job")
-Done = TypeVar("Done")
 POOLS = ("", "mean", "cls")
 OUTPUTS = (  # taken where a file has several and none was named
     "image_embeds", "text_embeds", "audio_embeds", "sentence_embedding", "embedding", "embeddings", "pooler_output",
@@ -61,18 +58,13 @@ class Network:
     def __init__(self, table: Table, path: Path, *, precision: str, threads: int | None = None) -> None:
         self.path, self.files = path, _files(path)
         self._table, self._precision, self._threads = table, precision, threads
-        output, self._pool = table.port("output"), table.text("pool", among=POOLS)
-        try:
-            model = openvino().Core().read_model(str(path))
-        except RuntimeError as error:
-            said = " ".join(str(error).split())[-200:]
-            raise ConfigError(f"{path} is no model that OpenVINO reads: {said}") from error
-        wanted = _output(table, path, model, output)
-        self._model = openvino().Model([wanted], _before(wanted, model), path.stem)
-        self.inputs = [_input(index, each) for index, each in enumerate(self._model.inputs)]
+        self._wanted, self._pool = table.port("output"), table.text("pool", among=POOLS)
+        model = self._model = self._read()  # let go of before it is compiled: both together would be the peak of memory
+        self._shape = model.outputs[0].get_partial_shape()
+        self.inputs = [_input(index, each) for index, each in enumerate(model.inputs)]
         self.unbatched = False  # whether the input takes one content: the rows that come out are then its parts
         self.channels_last = False  # whether a picture's channels come last, as in TFLite; a tower that knows says so
-        self.output_name = str(output if output is not None else "")
+        self._compiling = Lock()
 
     @cached_property
     def dim(self) -> int:
@@ -82,8 +74,7 @@ class Network:
         ------
         ConfigError : an output that is no vector and is not pooled, or of a length that is known when it runs only
         """
-        shape = self._model.outputs[0].get_partial_shape()
-        sizes = _sizes(shape)
+        sizes, shape = _sizes(self._shape), self._shape.to_string()
         if sizes is None:
             raise self._table.wrong("output", f"is of no known shape in {self.path}; name another one")
         wide = sizes[-1] if len(sizes) != 4 or self.channels_last else sizes[1]
@@ -91,10 +82,10 @@ class Network:
         if not single and not self._pool:
             raise self._table.wrong(
                 "output",
-                f'is {shape.to_string()} in {self.path}, not one vector each; write pool = "mean", or name another output',
+                f'is {shape} in {self.path}, not one vector each; write pool = "mean", or name another output',
             )
         if len(sizes) not in (2, 3, 4) or wide is None:
-            raise self._table.wrong("output", f"is {shape.to_string()} in {self.path}, not (batch, dim); name another output")
+            raise self._table.wrong("output", f"is {shape} in {self.path}, not (batch, dim); name another output")
         return wide
 
     def input(self, wanted: str | int | None, key: str = "input") -> Input:
@@ -130,7 +121,8 @@ class Network:
         """
         if self.dim != out.shape[1]:
             raise ConfigError(f"{self.path} gives vectors of length {self.dim}, not {out.shape[1]}")
-        idle = self._idle  # compiled here, and not in several threads
+        with self._compiling:
+            idle = self._idle
 
         def work(job: Sequence[int]) -> tuple[Sequence[int], Vectors]:
             arrays = prepared(job)
@@ -144,7 +136,7 @@ class Network:
             finally:
                 idle.put(request)
 
-        for places, vectors in _ahead(work, jobs, 2 * self.threads):
+        for places, vectors in ahead(work, jobs, 2 * self.threads):
             out[list(places)] = vectors
 
     def batches(self, count: int, most: int, fixed: int | None) -> list[range]:
@@ -178,14 +170,31 @@ class Network:
             found = found[:, 0] if self._pool == "cls" else found.mean(axis=1, dtype=np.float32)
         return np.array(found, np.float32)
 
+    def _read(self) -> Any:
+        """The model, from its inputs to the output that is wanted."""
+        try:
+            model = openvino().Core().read_model(str(self.path))
+        except RuntimeError as error:
+            said = " ".join(str(error).split())[-200:]
+            raise ConfigError(f"{self.path} is no model that OpenVINO reads: {said}") from error
+        wanted = _output(self._table, self.path, model, self._wanted)
+        return openvino().Model([wanted], _before(wanted, model), self.path.stem)
+
+    def _taken(self) -> Any:
+        """The model, for the last time; read once more where it was closed since, or where what was compiled is damaged."""
+        model, self._model = self._model, None
+        return self._read() if model is None else model
+
     @cached_property
     def _idle(self) -> SimpleQueue[Any]:
         core, precision = openvino().Core(), chosen(self._precision)
         settings = settings_of(precision, self.threads)
-        parts = ([weights.remembered(file) for file in self.files], self.output_name)
+        parts = ([weights.remembered(file) for file in self.files], "" if self._wanted is None else str(self._wanted))
         path = config.compiled_dir() / f"{self.path.stem}-{fingerprint(parts, settings, core)}.blob"
+        if path.exists():
+            self._model = None
         try:
-            model = compiled(core, path, lambda: self._model, settings)
+            model = compiled(core, path, self._taken, settings)
         except RuntimeError as error:
             said = " ".join(str(error).split())[-200:]
             raise ConfigError(f"{self.path} cannot be run by OpenVINO: {said}") from error
@@ -193,28 +202,6 @@ class Network:
         for _ in range(self.threads):
             idle.put(model.create_infer_request())
         return idle
-
-
-def _ahead(work: Callable[[Job], Done], jobs: Sequence[Job], most: int) -> Iterator[Done]:
-    """`work` of each job, in their order, so many at a time; a single one in the caller's own thread.
-
-    Not `core.parallel`: its threads are left to die with the process, and one that dies inside of OpenVINO takes it along.
-    """
-    if len(jobs) < 2:
-        yield from map(work, jobs)
-        return
-    with ThreadPoolExecutor(min(most, len(jobs)), "cosimo-tower") as pool:
-        begun: deque[Future[Done]] = deque()
-        try:
-            for job in jobs:
-                if len(begun) == most:
-                    yield begun.popleft().result()
-                begun.append(pool.submit(work, job))
-            while begun:
-                yield begun.popleft().result()
-        finally:
-            for left in begun:
-                left.cancel()
 
 
 def filled(array: NDArray[Any], fixed: int | None) -> NDArray[Any]:

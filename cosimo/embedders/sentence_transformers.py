@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from ..core.registry import canonical, load
 from ..core.types import Embedded, ModelSpec
 from . import catalog, recipe, weights
 from .adapted import readable, table, translated, whole
+from .ahead import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from ..core.types import Content, Role, Vectors
 
 PRECISIONS = {"float32": "float32", "bf16": "bfloat16", "float16": "float16"}  # ours → torch's
-BATCH = 32  # texts, as sentence-transformers has it; or pictures, which are decoded for one batch at a time
+BATCH = 32  # texts, as sentence-transformers has it; or pictures, which are decoded for little more than one batch at a time
+AHEAD = 8  # pictures that are decoded while a batch is computed
 FINE = 1024  # a JPEG whose sides are twice this and more is decoded smaller: no model looks at half as many pixels
 
 
@@ -104,10 +107,10 @@ class SentenceTransformersEmbedder:
         plain = [str(order[place]).removeprefix(prompt) for place in texts]
         if texts:
             vectors[texts] = self._encoded(plain, role, prompt)
+        pictures = ahead(lambda place: _picture(order[place], given), images, AHEAD)
         for start in range(0, len(images), BATCH):
             some = images[start : start + BATCH]
-            seen = [_picture(order[place], given) for place in some]
-            vectors[some] = self._encoded(seen, role, "", self._pictures)
+            vectors[some] = self._encoded(list(islice(pictures, len(some))), role, "", self._pictures)
         sizes = dict(zip(texts, self.count_tokens([prompt + text for text in plain]), strict=True))
         window = self._window or max(sizes.values(), default=0)
         place = {content: number for number, content in enumerate(order)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..core import compatibility, kinds
 from ..core.content import content_hash, is_recorded, modality_of
-from ..core.errors import DataError
+from ..core.errors import DataError, Error
 from ..core.types import Cut, Document, Recording, Row, Settings
 from . import pictured
 from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, blank, checked_id
@@ -212,21 +212,31 @@ def _made(store: Store, space: Space, batch: list[Document], keep_content: bool,
     embedder = _reading(space.embedder, work.todo)
     if any(not isinstance(document.content, str) for document in work.todo):
         embedder()  # what it does not read is told before anything is decoded
-    looked = pictured.looked_at(work.contents)
-    if looked.damaged:
-        reasons = {id: looked.damaged[hash] for id, hash in work.hashes.items() if hash in looked.damaged}
-        for id, reason in reasons.items():
-            spoilt(id, reason)
-        work = _sorted([document for document in batch if document.id not in reasons], known)
-    work = _with_facts(work, known, keep_content)
-    made = _embedded(store, embedder, space.collection, work.contents)
-    if made.unread:
+    made, looked = _looked_at(store, embedder, space.collection, work.contents)
+    if reasons := looked.damaged | made.unread:
         for document in work.todo:
-            if (unread := made.unread.get(work.hashes[document.id])) is not None:
-                spoilt(document.id, unread)
-        work = replace(work, todo=[document for document in work.todo if work.hashes[document.id] not in made.unread])
+            if (reason := reasons.get(work.hashes[document.id])) is not None:
+                spoilt(document.id, reason)
+        work = replace(work, todo=[document for document in work.todo if work.hashes[document.id] not in reasons])
+    work = _with_facts(work, known, keep_content)
     rows = [_row(document, work.hashes[document.id], made, keep_content) for document in work.todo]
     return _Made(space, before, known, work, made, rows, looked.thumbnails)
+
+
+def _looked_at(
+    store: Store, embedder: Callable[[], Embedder], collection: str, contents: dict[bytes, Document]
+) -> tuple[Embeddings, pictured.Pictured]:
+    """Embedded, and pictures looked at on the way; where the model failed at damaged ones, the others once more."""
+    contents = pictured.seen(contents)
+    try:
+        made = _embedded(store, embedder, collection, contents)
+    except Error:
+        looked = pictured.looked_at(contents)
+        if not looked.damaged:
+            raise
+        whole = {hash: document for hash, document in contents.items() if hash not in looked.damaged}
+        return _embedded(store, embedder, collection, whole), looked
+    return made, pictured.looked_at(contents)
 
 
 def _with_facts(work: _Work, known: dict[str, Known], keep_content: bool) -> _Work:

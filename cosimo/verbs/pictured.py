@@ -1,6 +1,7 @@
-"""Pictured: pictures that are about to be embedded → their thumbnails, and which of them are damaged. Stores nothing.
+"""Pictured: pictures that are embedded → their thumbnails, and which of them are damaged. Stores nothing.
 
 Making the thumbnail is what shows that a file is whole: its header tells little, and one damaged picture must not stop a run.
+A model that decodes a picture makes it on the way; where none did, it is made here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.content import modality_of
 from ..core.errors import Error
-from ..core.pictures import thumbnail
+from ..core.pictures import Seen, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,13 +30,19 @@ class Pictured(NamedTuple):
     damaged: dict[bytes, str]  # why
 
 
-def looked_at(contents: Mapping[bytes, Document]) -> Pictured:
-    """Thumbnails of those of these contents that are pictures; hash → a document with this content."""
-    pictures = {
-        hash: document.content
-        for hash, document in contents.items()
+def seen(contents: Mapping[bytes, Document]) -> dict[bytes, Document]:
+    """The same contents, of which pictures keep the thumbnail that somebody makes; hash → a document with this content."""
+    return {
+        hash: replace(document, content=Seen(document.content))
         if isinstance(document.content, bytes) and modality_of(document.content) == "image"
+        else document
+        for hash, document in contents.items()
     }
+
+
+def looked_at(contents: Mapping[bytes, Document]) -> Pictured:
+    """Thumbnails of those that `seen` found to be pictures."""
+    pictures = {hash: document.content for hash, document in contents.items() if isinstance(document.content, Seen)}
     found = Pictured({}, {})
     if not pictures:
         return found

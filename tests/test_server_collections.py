@@ -168,11 +168,13 @@ def test_named_vectors_are_made_filled_and_asked(server: Running) -> None:
         ({"named": {"title": {"base64": "***"}}}, 400),
         ({"named": {"title": {"base64": "iVBORw0KGgo="}}}, 400),  # begins like a PNG
         ({"query": "x", "weights": {"title": 1}, "fusion": "none"}, 400),
-        ({"query": "x"}, 409),  # vectors from elsewhere are asked with vectors
+        ({"query": "x", "weights": {"far": 1}}, 409),  # vectors from elsewhere are asked with vectors
         ({"query": "x", "k": 2000}, 400),
     ]
     for given, status in wrong:
         refused(server.post("/v1/collections/notes/search_mixed", given), status)
+    found = server.post("/v1/collections/notes/search_mixed", {"query": "x"}).json()["hits"]
+    assert set(found[0]["why"]["named"]) == {"", "title"}  # what cannot be asked a text is left out
     refused(server.client.put("/v1/collections/notes/named/a%2Fb"), 409)
     refused(server.client.put("/v1/collections/notes/named/x", json={"model": "a-model-nobody-serves"}), 404)
     refused(

@@ -539,7 +539,7 @@ def test_the_command_plans_migrates_and_says_when_there_is_nothing_to_do(notes: 
     assert (plan["from"], plan["to"], plan["to_embed"], plan["cost"]) == ("fake:64", "fake:96", 3, 0.0)
     done = run("notes", "-m", "fake:96", "-d", str(path), "--progress", "json", "--batch-size", "2")
     assert [json.loads(line)["committed"] for line in done.stdout.splitlines()] == [2, 3]
-    assert "4 rows now with fake:96; 3 texts embedded" in done.stderr
+    assert "4 rows now with fake:96; 3 embedded" in done.stderr
     assert "nothing to do" in run("notes", "-m", "fake:96", "-d", str(path)).stderr
 
 

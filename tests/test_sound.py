@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 import tracemalloc
@@ -16,7 +17,7 @@ from sound_files import RATE, Tones, pcm, tones
 
 import cosimo
 from cosimo.core import registry
-from cosimo.core.content import is_recorded, modality_of
+from cosimo.core.content import content_hash, is_recorded, modality_of
 from cosimo.core.errors import DataError
 from cosimo.core.recordings import facts
 from cosimo.core.sound import samples, wav, windows
@@ -256,6 +257,55 @@ def test_unchanged_sounds_are_not_read_again(sounds: cosimo.Collection, monkeypa
     assert sounds.get("a").content == documents[0].content  # now it is stored
 
 
+def test_a_file_is_read_again_where_its_date_or_its_size_is_another_one(
+    sounds: cosimo.Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cosimo.verbs import recorded
+
+    read = []
+    monkeypatch.setattr(recorded, "content_hash", lambda content: (read.append(content), content_hash(content))[1])
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(tones(300), RATE))
+    os.utime(path, (1e9, 1e9))
+    sounds.add(cosimo.read(tmp_path, "*.wav"))
+    assert sounds.get("a.wav").metadata["modified"] == "2001-09-09T01:46:40+00:00"
+    read.clear()
+    assert sounds.add(cosimo.read(tmp_path, "*.wav"), sync=True).unchanged == 1
+    assert not read
+    path.write_bytes(wav(tones(900), RATE))  # as large
+    os.utime(path, (1e9, 1e9 + 1))
+    assert sounds.add(cosimo.read(tmp_path, "*.wav"), sync=True).updated == 1
+    path.write_bytes(wav(tones(900, 900), RATE))
+    os.utime(path, (1e9, 1e9 + 1))
+    assert sounds.add(cosimo.read(tmp_path, "*.wav"), sync=True).updated == 1
+    assert len(read) == 2
+    os.utime(path, (1e9, 1e9 + 2))
+    assert sounds.add(cosimo.read(tmp_path, "*.wav"), sync=True).unchanged == 1
+    assert sounds.get("a.wav").metadata["modified"] == "2001-09-09T01:46:42+00:00"
+
+
+def test_a_file_that_goes_away_while_others_are_read_is_named_and_its_row_stays(
+    sounds: cosimo.Collection, tmp_path: Path
+) -> None:
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(wav(tones(300 + ord(name[0])), RATE))
+    source = cosimo.read(tmp_path, "*.wav")
+    assert sounds.add(source).added == 2
+    (tmp_path / "b.wav").write_bytes(wav(tones(900), RATE))
+
+    class Fleeting(type(source)):
+        def _documents(self) -> Iterator[Document]:
+            for document in super()._documents():
+                if document.id == "b.wav":
+                    (tmp_path / "b.wav").unlink()
+                yield document
+
+    source = Fleeting(tmp_path, "*.wav")
+    assert sounds.add(source, sync=True).removed == 0
+    assert source.problems == [("b.wav", f"No such file or directory: {tmp_path / 'b.wav'}")]
+    assert len(list(sounds.rows())) == 2
+
+
 def test_a_text_with_such_metadata_has_no_times(home: Path) -> None:
     notes = cosimo.open(":memory:").collection("notes", model="fake:16")
     notes.add([Document("a", "# sound\n\n" + "of music " * 900, {"media": "audio", "duration": 3.0})])
@@ -275,6 +325,8 @@ def test_a_model_and_what_it_cannot_read_are_named(sounds: cosimo.Collection) ->
     sounds.add([Document("a", wav(WAVE, RATE))])
     with pytest.raises(DataError, match="reads"):
         sounds.search("a text")
+    with pytest.raises(DataError, match="mode text searches for words, and a sound has none"):
+        sounds.search(wav(WAVE, RATE), mode="text")
 
 
 def test_files_of_sound_are_read_and_damaged_ones_named(home: Path, tmp_path: Path) -> None:
@@ -293,8 +345,9 @@ def test_files_of_sound_are_read_and_damaged_ones_named(home: Path, tmp_path: Pa
     assert found.content is None
     assert found.metadata == {
         "media": "audio", "duration": pytest.approx(0.167, abs=1e-3), "rate": 192_000, "channels": 8,
-        "file": str(folder / "good.wav"),
+        "file": str(folder / "good.wav"), "size": 512_044, "modified": found.metadata["modified"],
     }  # fmt: skip
+    assert found.metadata["modified"].startswith("20")
     assert sounds.add(cosimo.read(folder, "**/*.wav"), sync=True).removed == 0
     texts = cosimo.open(":memory:").collection("texts", model="fake:16")
     source = cosimo.read(folder, "**/*")

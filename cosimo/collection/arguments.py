@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from ..core import config, registry
+from ..core import config, kinds, registry
+from ..core.content import modality_of
 from ..core.errors import DataError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def refuse_mode(query: object, mode: object) -> None:
     if isinstance(query, str):
         return
     if mode in ("text", "hybrid"):
-        has_none = "a picture" if isinstance(query, bytes) else "a vector"
+        has_none = kinds.ONE[modality_of(query) or "image"] if isinstance(query, bytes) else "a vector"
         raise DataError(f"mode {mode} searches for words, and {has_none} has none; leave the mode out")
 
 

@@ -125,6 +125,6 @@ def content_hash(content: Content | Recording) -> bytes:
             with Path(content.path).open("rb") as file:
                 return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
         except OSError as error:
-            raise DataError(f"{content.path} cannot be read: {error.strerror}") from error
+            raise DataError(f"{error.strerror}: {content.path}") from error
     data = content if isinstance(content, bytes) else storable(content).encode()
     return hashlib.md5(data, usedforsecurity=False).digest()  # MD5 because the file format says so; nothing is protected by it

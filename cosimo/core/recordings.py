@@ -70,13 +70,22 @@ def opened(given: Given) -> Iterator[Any]:
     failure = load("av.error:FFmpegError")
     if isinstance(given, bytes) and not given:
         raise DataError("it has 0 bytes")
-    if isinstance(given, Path) and not given.is_file():
-        raise DataError(f"there is no file {given}")
+    if isinstance(given, Path):
+        _require(given)
     try:
         with _container(given) as container:
             yield container
     except failure as error:
         raise _damaged(error) from error
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    try:
+        path.open("rb").close()
+    except OSError as error:  # of which FFmpeg makes damage
+        raise DataError(f"{error.strerror}: {path}") from error
 
 
 def _container(given: Given) -> Any:

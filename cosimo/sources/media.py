@@ -103,8 +103,19 @@ def _recording(path: Path) -> tuple[Recording, dict[str, Any]]:
     """A sound or a film, which stays where it is; what its ending says may be wrong: a film may have sound alone."""
     from .recordings import described
 
+    stat = path.stat()
     told = described(Recording(str(path)))
-    return Recording(str(path.absolute()), told["media"]), told
+    return Recording(str(path.absolute()), told["media"]), told | {"size": stat.st_size, "modified": _date(stat.st_mtime)}
+
+
+def _date(seconds: float) -> str | None:
+    """ISO 8601 of a file's date; None for one that no calendar has."""
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 _READERS: dict[Modality, Callable[[Path], tuple[Content | Recording, dict[str, Any]]]] = {

@@ -15,7 +15,7 @@ from . import pictured
 from .batches import BATCH_TEXTS, FIRST_CHARACTERS, Pace, batches, blank, checked_id
 from .embedding import Embeddings, embed_texts, embeddings_held, looked_at_from, passages_of
 from .named import Space, parts_of, pruned
-from .recorded import kept, with_facts
+from .recorded import hash_of, kept, with_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ def plan(store: Store, embedder: Embedder, collection: str, documents: Iterable[
     total, settings = Plan(), store.settings(collection) if exists else None
     longest = looked_at_from(settings or Settings(None), lambda: embedder)
     for batch in batches(documents, Pace(BATCH_TEXTS)):
-        work = _sorted(batch, store.known(collection, [d.id for d in batch]) if exists else {})
+        work = _sorted(batch, store.known(collection, [d.id for d in batch]) if exists else {}, _refuse_spoilt)
         held = embeddings_held(store, collection, work.contents, longest) if exists else {}
         new = [document for hash, document in work.contents.items() if hash not in held]
         total = Plan(
@@ -179,14 +179,20 @@ class _Work:
     contents: dict[bytes, Document]  # a document for each distinct text to embed
 
 
-def _sorted(batch: list[Document], known: dict[str, Known]) -> _Work:
+def _sorted(batch: list[Document], known: dict[str, Known], spoilt: Callable[[str, str], None]) -> _Work:
     texts = [document for document in batch if not blank(document.content)]
-    hashes = {document.id: content_hash(_content(document)) for document in texts}
+    empty, hashes = len(batch) - len(texts), {}
+    for document in texts:
+        try:
+            hashes[document.id] = hash_of(document, known.get(document.id))
+        except DataError as error:  # a recording that went away
+            spoilt(document.id, str(error))
+    texts = [document for document in texts if document.id in hashes]
     todo = [d for d in texts if d.id not in known or known[d.id].hash != hashes[d.id]]
     return _Work(
         todo,
         [d for d in texts if d.id in known and known[d.id].hash == hashes[d.id]],
-        len(batch) - len(texts),
+        empty,
         hashes,
         {hashes[d.id]: d for d in todo},
     )
@@ -208,7 +214,7 @@ class _Made:
 def _made(store: Store, space: Space, batch: list[Document], keep_content: bool, spoilt: Callable[[str, str], None]) -> _Made:
     before = store.settings(space.collection)
     known = store.known(space.collection, [document.id for document in batch])
-    work = _sorted(batch, known)
+    work = _sorted(batch, known, spoilt)
     embedder = _reading(space.embedder, work.todo)
     if any(not isinstance(document.content, str) for document in work.todo):
         embedder()  # what it does not read is told before anything is decoded

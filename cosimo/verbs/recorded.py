@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.content import is_recorded
+from ..core.content import content_hash, is_recorded
 from ..core.errors import DataError
 from ..core.progress import note
 from ..core.types import Cut, Document, Recording
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PARTS = 16  # embedded at once: 32 MB of sound, 16 MB of pictures
 MOST_BYTES = 999_000_000  # of a content: SQLite's limit for a row is 1,000,000,000
+SAME = ("file", "size", "modified")  # metadata of a recording that has not changed: hashing films is reading gigabytes
 FACTS = ("media", "duration")  # metadata that every recording has
 
 
@@ -83,6 +84,18 @@ def with_facts(document: Document, known: Known | None = None) -> Document:
         except DataError:
             return document
     return replace(document, metadata={**{name: stored[name] for name in FACTS}, **given})
+
+
+def hash_of(document: Document, held: Known | None) -> bytes:
+    """Its content's hash; a recording whose file has the name, size and date stored with `held` is not read for it.
+
+    Raises
+    ------
+    DataError : a file that cannot be read
+    """
+    said, stored = document.metadata or {}, (held.metadata if held else None) or {}
+    same = isinstance(document.content, Recording) and all(name in said and said[name] == stored.get(name) for name in SAME)
+    return held.hash if same and held and held.hash else content_hash(document.content or "")
 
 
 def kept(document: Document) -> Content | None:

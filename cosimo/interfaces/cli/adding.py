@@ -73,7 +73,7 @@ def _summary(collection: Collection, added: Added, source: Source) -> str:
         (added.removed, "removed"),
         (added.empty, "empty, not stored"),
         (source.problem_count, "not readable"),
-        (added.passages, "passages of long texts"),
+        (added.passages, "passages"),
         (added.cut, "read at their beginning alone"),
         (added.named, "named vectors"),
         *((number, f"skipped ({why})") for why, number in source.left_out.items()),

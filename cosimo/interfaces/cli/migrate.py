@@ -131,9 +131,9 @@ def _summary(name: str, done: Migrated) -> str:
         return f"{output.snippet(name)}: made with {done.model} already, nothing to do"
     counts = [
         (done.mapped, "vectors mapped, nothing embedded"),
-        (done.embedded, "texts embedded"),
+        (done.embedded, "embedded"),
         (done.committed - done.embedded, "ready before"),
-        (done.passages, "passages of long texts"),
+        (done.passages, "passages"),
         (done.cut, "read at their beginning alone"),
     ]
     said = ", ".join(f"{number:,} {what}" for number, what in counts if number) or "no text to embed"

@@ -114,6 +114,8 @@ def test_the_command_prints_percentages(shop: Any, tmp_path: Path, monkeypatch: 
             assert next(iter(json.loads(run(*where, *given).stdout)["labels"])) == label
     done = run("shop", "-d", database, "--write", "color", "--min-confidence", "0.5", "--prefix", "g")
     assert (done.exit_code, shop.get("g").metadata["color"], "color" in shop.get("r").metadata) == (0, "green", False)
+    commas = CliRunner().invoke(cli, ["classify", "-m", model, "-c", "red", "--labels", 'blue, "red, or so"\ngreen'])
+    assert set(json.loads(commas.stdout)["labels"]) == {"red, or so", "blue", "green"}
     monkeypatch.setattr(output, "on_terminal", lambda: True)
     table = run("shop", "-d", database, "--scale", "7").stdout.splitlines()
     assert table[0].split() == ["share", "label", "then", "id"]

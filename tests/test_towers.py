@@ -20,7 +20,7 @@ from cosimo import Document
 from cosimo.collection.models import load_embedder
 from cosimo.core import config
 from cosimo.core import pictures as core_pictures
-from cosimo.core.errors import ConfigError, DataError, ModelMismatch, ModelNotFound
+from cosimo.core.errors import BadReply, ConfigError, DataError, ModelMismatch, ModelNotFound
 from cosimo.embedders import network, picture_tower
 from cosimo.testing import check_embedder
 
@@ -79,6 +79,13 @@ def test_a_picture_is_resized_as_the_toml_says(tmp_path: Path, how: str, box: tu
     small = drawn.resize(box, Image.Resampling.BICUBIC)
     want = {"squash": small, "shortest": small.crop((4, 0, 12, 8)), "pad": small.crop((0, -2, 8, 6))}[how]
     assert np.allclose(got, np.asarray(want, np.float32).transpose(2, 0, 1).ravel() / 255, atol=1e-5)
+
+
+def test_of_a_very_long_picture_only_what_is_seen_is_enlarged(tmp_path: Path) -> None:
+    """The whole of this one would have 2 million pixels × 8 thousand million."""
+    files.mean_of_colors(tmp_path / "model.onnx")
+    got = exact(toml(tmp_path, "[image]\nsize = 2000\ncrop = 8\n")).embed([picture(BLUE, (1_000_000, 1))]).vectors[0]
+    assert np.allclose(got, np.array(BLUE) / np.linalg.norm(BLUE), atol=1e-4)
 
 
 def test_a_larger_size_is_cut_to_what_the_file_takes(tmp_path: Path) -> None:
@@ -310,8 +317,30 @@ def test_a_sound_preprocessor_is_read_and_another_is_refused(tmp_path: Path) -> 
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     assert np.allclose(exact(f"openvino:{folder}").embed([picture()]).vectors, np.array(RED) / np.linalg.norm(RED), atol=1e-4)
     (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"resample": 5}))
-    with pytest.raises(ConfigError, match=r"sizes or a filter that are not known here"):
+    with pytest.raises(ConfigError, match=r"sizes, colors or a filter that are not known here"):
         exact(f"openvino:{folder}")
+    for odd in ({"do_rescale": False}, {"rescale_factor": 1 / 127.5}, {"do_resize": False}):
+        (folder / "preprocessor_config.json").write_text(json.dumps(settings | odd))
+        with pytest.raises(ConfigError, match="wants pictures as they are, or colors that are not from 0 to 1"):
+            exact(f"openvino:{folder}")
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"do_normalize": True}))
+    with pytest.raises(ConfigError, match="image_mean"):
+        exact(f"openvino:{folder}")
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(ModelNotFound, match=r"preprocessor_config\.json is missing"):
+        load_embedder(str(folder))
+
+
+def test_what_a_model_in_files_is_can_be_asked(tmp_path: Path, home: Path) -> None:
+    from click.testing import CliRunner
+
+    from cosimo.interfaces.cli import cli
+
+    folder = files.both_towers(tmp_path)
+    said = CliRunner().invoke(cli, ["models", "info", f"openvino:{folder}"])
+    assert {"dim": 3, "max_tokens": 16, "modalities": ["image", "text"]}.items() <= json.loads(said.stdout).items()
+    said = CliRunner().invoke(cli, ["models", "info", "clap:laion/clap-htsat-unfused"])
+    assert json.loads(said.stdout)["modalities"] == ["text", "audio"]
 
 
 def test_a_folder_of_one_tower_is_a_model_of_pictures_alone(tmp_path: Path) -> None:
@@ -404,6 +433,12 @@ WRONG = [
     ("[text]\nfile = 'words.onnx'", 'not one vector each; write pool = "mean"'),
     ("[image]\n[text]\nfile = 'words.onnx'\npool = 'mean'", r"towers of one model give vectors of one length, and .*3.*2"),
     ("name = 'x'", r"model\.toml describes nothing; write a table"),
+    ("[image]\nmean = [nan, 0, 0]", r"\[image\] mean is a list of 3 numbers"),
+    ("[image]\nstd = [1, 1, inf]", r"\[image\] std is a list of 3 numbers"),
+    ("[image]\nfile = '" + "x" * 300 + "'", "there is no such file"),
+    ("[image]\nfile = '~nobody-here/model.onnx'", "there is no such file"),
+    ("[text]\nfile = 'words.onnx'\npad = 99999999999999999999", "pad is a whole number from 0 to 1,000,000,000"),
+    ("[image]\nfile = 'number.onnx'\npool = 'mean'", r"output is \[\] in .*number\.onnx, not \(batch, dim\)"),
 ]  # fmt: skip
 
 
@@ -413,12 +448,48 @@ def test_what_a_toml_gets_wrong_is_told_with_file_and_key(tmp_path: Path, text: 
     files.words(tmp_path / "words.onnx", TABLE)
     files.tokenizer(tmp_path / "tokenizer.json")
     (tmp_path / "no.onnx").write_bytes(b"<html>not a model</html>")
+    sizes = {"pixels": (np.float32, ["n", 3, 8, 8])}
+    files.onnx_file(
+        tmp_path / "number.onnx", [("ReduceMean", ["pixels"], "y", {"keepdims": 0})], sizes, {"y": (np.float32, [])}
+    )
     with pytest.raises(ConfigError, match=said) as caught:
         load_embedder(toml(tmp_path, text))
     assert "\n" not in str(caught.value)
 
 
+def test_a_toml_of_windows_may_begin_with_a_mark(tmp_path: Path) -> None:
+    files.mean_of_colors(tmp_path / "model.onnx")
+    (tmp_path / "model.toml").write_bytes(b"\xef\xbb\xbf[image]\r\nsize = 8\r\n")
+    assert exact(f"openvino:{tmp_path / 'model.toml'}").spec.dim == 3
+
+
+def test_what_is_no_number_is_told(tmp_path: Path) -> None:
+    nodes = [("ReduceMean", ["pixels"], "mean", {"axes": [2, 3], "keepdims": 0}), ("Sub", ["mean", "mean"], "zero", {})]
+    nodes += [("Div", ["zero", "zero"], "y", {})]
+    sizes = {"pixels": (np.float32, ["n", 3, 8, 8])}
+    files.onnx_file(tmp_path / "model.onnx", nodes, sizes, {"y": (np.float32, ["n", 3])})
+    with pytest.raises(BadReply, match=r"model\.toml gives NaN or infinity"):
+        exact(toml(tmp_path, "[image]\n")).embed([picture()])
+
+
+def test_weights_beside_an_onnx_file_are_the_model_whatever_their_name(tmp_path: Path) -> None:
+    import onnx
+
+    nodes = [("ReduceMean", ["pixels"], "mean", {"axes": [2, 3], "keepdims": 0}), ("MatMul", ["mean", "w"], "y", {})]
+    sizes, path = {"pixels": (np.float32, ["n", 3, 8, 8])}, tmp_path / "model.onnx"
+    files.onnx_file(path, nodes, sizes, {"y": (np.float32, ["n", 9])}, w=np.eye(3, 9, dtype=np.float32))
+    onnx.save_model(onnx.load(path), path, save_as_external_data=True, location="some weights", size_threshold=0)
+    name = toml(tmp_path, "[image]\n")
+    before = exact(name).spec
+    (tmp_path / "some weights").write_bytes(np.eye(3, 9, 2, dtype=np.float32).tobytes())
+    after = exact(name)
+    assert before.revision != after.spec.revision
+    assert np.allclose(after.embed([picture(BLUE)]).vectors[0, 2:5], np.array(BLUE) / np.linalg.norm(BLUE), atol=1e-4)
+
+
 def test_names_without_a_model_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match="there is no model at"):
+        load_embedder(f"openvino:{'x' * 5_000}")
     files.mean_of_colors(tmp_path / "alone.onnx")
     with pytest.raises(ConfigError, match=r"nothing says what .*alone\.onnx reads: write a TOML of the same name"):
         load_embedder(f"openvino:{tmp_path / 'alone.onnx'}")

@@ -41,7 +41,7 @@ def load_embedder(model: str, *, precision: str | None = None, cache: Cache = No
     if precision and adapter not in registry.PRECISE:
         raise ConfigError(f"a precision can be chosen for local models alone, which '{model}' is not; leave it out")
     dim = None
-    if adapter in registry.LOCAL and not Path(rest).exists() and (found := _LENGTH.fullmatch(rest)):
+    if adapter in registry.LOCAL and (found := _LENGTH.fullmatch(rest)) and not Path(rest).exists():
         rest, dim = found["name"], int(found["dim"])
     embedder = _loaded(adapter, rest, precision)
     if dim is not None:

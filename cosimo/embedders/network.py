@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import ACCESS_READ, mmap
 from queue import SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -15,6 +18,7 @@ from ..core.errors import ConfigError
 from . import weights
 from .ahead import ahead
 from .engine import chosen, compiled, cores, fingerprint, openvino, settings_of
+from .towers import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from ..core.types import Vectors
     from .towers import Table
 
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f].{1,127})", re.DOTALL)  # where ONNX names a file of weights
 POOLS = ("", "mean", "cls")
 OUTPUTS = (  # taken where a file has several and none was named
     "image_embeds", "text_embeds", "audio_embeds", "sentence_embedding", "embedding", "embeddings", "pooler_output",
@@ -77,7 +82,7 @@ class Network:
         sizes, shape = _sizes(self._shape), self._shape.to_string()
         if sizes is None:
             raise self._table.wrong("output", f"is of no known shape in {self.path}; name another one")
-        wide = sizes[-1] if len(sizes) != 4 or self.channels_last else sizes[1]
+        wide = sizes[1] if len(sizes) == 4 and not self.channels_last else sizes[-1] if sizes else None
         single = len(sizes) <= 2 or all(size == 1 for size in self._inner(sizes))
         if not single and not self._pool:
             raise self._table.wrong(
@@ -131,8 +136,7 @@ class Network:
                 found = request.infer(arrays, share_inputs=True, share_outputs=True)[0]
                 return job, self._vectors(found, arrays.get(mask) if mask is not None else None)[: len(job)]
             except RuntimeError as error:
-                said = " ".join(str(error).split())[-200:]
-                raise ConfigError(f"{self.path} cannot be computed with these inputs: {said}") from error
+                raise ConfigError(f"{self.path} cannot be computed with these inputs: {_reason(error)}") from error
             finally:
                 idle.put(request)
 
@@ -175,8 +179,7 @@ class Network:
         try:
             model = openvino().Core().read_model(str(self.path))
         except RuntimeError as error:
-            said = " ".join(str(error).split())[-200:]
-            raise ConfigError(f"{self.path} is no model that OpenVINO reads: {said}") from error
+            raise ConfigError(f"{self.path} is no model that OpenVINO reads: {_reason(error)}") from error
         wanted = _output(self._table, self.path, model, self._wanted)
         return openvino().Model([wanted], _before(wanted, model), self.path.stem)
 
@@ -196,8 +199,7 @@ class Network:
         try:
             model = compiled(core, path, self._taken, settings)
         except RuntimeError as error:
-            said = " ".join(str(error).split())[-200:]
-            raise ConfigError(f"{self.path} cannot be run by OpenVINO: {said}") from error
+            raise ConfigError(f"{self.path} cannot be run by OpenVINO: {_reason(error)}") from error
         idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.threads):
             idle.put(model.create_infer_request())
@@ -210,11 +212,21 @@ def filled(array: NDArray[Any], fixed: int | None) -> NDArray[Any]:
     return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing > 0 else array
 
 
+def _reason(error: RuntimeError) -> str:
+    """OpenVINO's own sentence, without the lines of its source that it came through."""
+    return " ".join(str(error).split()).rpartition(".cpp:")[2].lstrip("0123456789: ")[:200]
+
+
 def _files(path: Path) -> list[Path]:
     """The model file and those in which its weights lie apart from it."""
-    beside = [path.with_suffix(".bin")] if path.suffix == ".xml" else []
-    beside += [path.with_name(path.name + ending) for ending in ("_data", ".data")]
-    return [path, *(each for each in beside if each.is_file())]
+    if path.suffix.lower() == ".xml":
+        apart = {path.with_suffix(".bin")}
+    elif path.suffix.lower() == ".onnx" and path.stat().st_size:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as pages:
+            apart = {path.parent / os.fsdecode(found[1][1 : 1 + found[1][0]]) for found in _LOCATION.finditer(pages)}
+    else:
+        apart = set()
+    return [path, *(each for each in sorted(apart) if is_there(each))]
 
 
 def _input(index: int, port: Any) -> Input:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import config
 from ..core.content import modality_of
-from ..core.errors import ConfigError, DataError
+from ..core.errors import BadReply, ConfigError, DataError
 from ..core.registry import canonical, load
 from ..core.types import Embedded, ModelSpec
 from . import catalog, tower_files, weights
@@ -87,6 +87,7 @@ class OpenVINOEmbedder:
         Raises
         ------
         DataError : content that the model does not read, or that cannot be decoded; the message has its position
+        BadReply : NaN or infinity instead of a vector
         """
         import numpy as np
 
@@ -103,6 +104,8 @@ class OpenVINOEmbedder:
                 vectors[[order[content] for content in mine]] = tower.embed(mine)
             except Unread as error:
                 raise DataError(f"content {given.index(mine[error.at])}: {error}") from error
+        if not np.isfinite(vectors).all():
+            raise BadReply(f"{self._name} gives NaN or infinity; compute it in float32, or look at the file and its TOML")
         if self._normalize:
             normalise(vectors)
         sizes = self.count_tokens([each for each in order if isinstance(each, str)])

@@ -106,18 +106,23 @@ class PictureTower:
 
     def _fitted(self, picture: Image) -> Image:
         """Resized and cut to what the file takes."""
-        how = load("PIL.Image:Resampling")[self._filter]
-        (tall, wide), (high, long) = self._size, (picture.height, picture.width)
-        if self._resize == "squash":
-            resized = picture.resize((wide, tall), how)
-        else:
+        sides, crop = (picture.width, picture.height), (self._crop[1], self._crop[0])
+        whole = (self._size[1], self._size[0])
+        if self._resize != "squash":
             pick = max if self._resize == "shortest" else min
-            scale = pick(tall / high, wide / long)
-            resized = picture.resize((max(1, round(long * scale)), max(1, round(high * scale))), how)
-        if resized.size == (self._crop[1], self._crop[0]):
+            scale = pick(want / have for want, have in zip(whole, sides, strict=True))
+            whole = (max(1, round(sides[0] * scale)), max(1, round(sides[1] * scale)))
+        begin = [(have - want) // 2 for have, want in zip(whole, crop, strict=True)]
+        # what is cut off is not made: of 10,000 × 1 pixels the shorter side is 224 once the longer one has 2,240,000
+        part = (min(whole[0], crop[0]), min(whole[1], crop[1]))
+        ends = zip(begin, part, sides, whole, strict=True)
+        box = [(max(at, 0) * have / want, min((max(at, 0) + some) * have / want, have)) for at, some, have, want in ends]
+        how = load("PIL.Image:Resampling")[self._filter]
+        resized = picture.resize(part, how, box=(box[0][0], box[1][0], box[0][1], box[1][1]))
+        if part == crop:
             return resized
-        left, top = (resized.width - self._crop[1]) // 2, (resized.height - self._crop[0]) // 2
-        return resized.crop((left, top, left + self._crop[1], top + self._crop[0]))  # black where there is nothing
+        left, top = min(begin[0], 0), min(begin[1], 0)
+        return resized.crop((left, top, left + crop[0], top + crop[1]))  # black where there is nothing
 
 
 def _laid_out(table: Table, network: Network, port: Input) -> tuple[int | None, bool, tuple[int | None, int | None]]:
@@ -149,6 +154,6 @@ def _sizes_of(table: Table, shape: tuple[int | None, int | None], network: Netwo
     if any(want not in (have, None) for have, want in zip(crop, shape, strict=True)):
         raise table.wrong(
             "crop" if crop != size else "size",
-            f"makes pictures of {crop[0]} × {crop[1]}, and {network.path} takes {shape[0]} × {shape[1]}",
+            f"makes pictures of {crop[0]} × {crop[1]}, and {network.path} takes {shape[0] or '?'} × {shape[1] or '?'}",
         )
     return size, crop

@@ -113,7 +113,7 @@ def read(folder: Path) -> Recipe:
 def read_json(path: Path, *, optional: bool = False) -> dict[str, Any]:
     """A file that holds an object; an empty one where it is `optional` and missing."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         if optional:
             return {}

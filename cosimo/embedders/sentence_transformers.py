@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PRECISIONS = {"float32": "float32", "bf16": "bfloat16", "float16": "float16"}  # ours → torch's
 BATCH = 32  # texts, as sentence-transformers has it; or pictures, which are decoded for little more than one batch at a time
 AHEAD = 8  # pictures that are decoded while a batch is computed
+NARROW = 50  # of a picture so many times as long as wide and more, the middle is read: CLIP's own code enlarges all of it first
 FINE = 1024  # a JPEG whose sides are twice this and more is decoded smaller: no model looks at half as many pixels
 
 
@@ -242,6 +243,9 @@ def _scale(model: Any) -> float | None:
 
 def _picture(content: Content, given: Sequence[Content]) -> Any:
     try:
-        return decoded(content if isinstance(content, bytes) else b"", at_least=FINE)
+        picture = decoded(content if isinstance(content, bytes) else b"", at_least=FINE)
     except DataError as error:
         raise DataError(f"content {given.index(content)}: {error}") from error
+    wide, high = (min(side, NARROW * min(picture.size)) for side in picture.size)
+    left, top = (picture.width - wide) // 2, (picture.height - high) // 2
+    return picture.crop((left, top, left + wide, top + high)) if (wide, high) != picture.size else picture

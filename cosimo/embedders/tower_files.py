@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import ConfigError, ModelNotFound
 from . import recipe
+from .towers import expanded, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +37,10 @@ def described(name: str) -> Described:
     ModelNotFound : nothing there
     ConfigError : not a model, or a TOML that cannot be read
     """
-    path = Path(name).expanduser().absolute()
-    if path.is_dir():
+    path = expanded(name).absolute()
+    if name.strip() and is_there(path, Path.is_dir):
         return _folder(path)
-    if not path.is_file():
+    if not is_there(path):
         raise ModelNotFound(f"there is no model at {path}; name a TOML, a model file with a TOML beside it, or a folder")
     if path.suffix.lower() in ENDINGS:
         beside = path.with_suffix(".toml")
@@ -53,7 +54,8 @@ def described(name: str) -> Described:
 
 def is_model(folder: Path) -> bool:
     """True for a folder that holds such a model."""
-    return (folder / TOML).is_file() or ((folder / SETTINGS).is_file() and bool(_towers(folder)))
+    told = any((folder / name).is_file() for name in (SETTINGS, PICTURES))  # many a model of texts has a model.onnx
+    return (folder / TOML).is_file() or (told and bool(_towers(folder)))
 
 
 def _folder(folder: Path) -> Described:
@@ -86,7 +88,7 @@ def _toml(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows' editors write a mark before it
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
 
@@ -110,12 +112,15 @@ def _pictures(given: Mapping[str, Any], path: Path) -> dict[str, Any]:
         if cut:
             found["crop"] = _sides(given.get("crop_size", size))
         found["resample"] = _FILTERS[given.get("resample", 3)]
+        if given.get("do_normalize", True):
+            found |= {key: given[f"image_{key}"] for key in ("mean", "std")}
     except (KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path} asks for sizes or a filter that are not known here ({error}); write a {TOML} instead"
+            f"{path} asks for sizes, colors or a filter that are not known here ({error}); write a {TOML} instead"
         ) from error
-    if given.get("do_normalize", True):
-        found |= {key: given[f"image_{key}"] for key in ("mean", "std") if f"image_{key}" in given}
+    factor = given.get("rescale_factor", 1 / 255) if given.get("do_rescale", True) else 1
+    if not given.get("do_resize", True) or not isinstance(factor, int | float) or abs(255 * factor - 1) > 0.01:
+        raise ConfigError(f"{path} wants pictures as they are, or colors that are not from 0 to 1; write a {TOML} instead")
     return found
 
 
@@ -126,7 +131,8 @@ def _sides(size: Any) -> Any:
 def _texts(folder: Path) -> dict[str, Any]:
     """The table `[text]` of a folder; SigLIP was trained on texts padded to the whole window."""
     config = recipe.read_json(folder / "config.json", optional=True)
-    inner = config.get("text_config") or {}
+    inner = config.get("text_config")
+    inner = inner if isinstance(inner, dict) else {}
     window = inner.get("max_position_embeddings", 64 if "siglip" in str(config.get("model_type")) else 77)
     siglip = {"padded": True, "pad": inner.get("pad_token_id", 1)} if "siglip" in str(config.get("model_type")) else {}
     return {"max_tokens": window, **siglip}

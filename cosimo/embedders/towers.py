@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..core.types import Content, Modality, Vectors
+
+
+LARGEST = 1_000_000_000  # whole number: ids of tokens are less, and every array holds it
 
 
 class Tower(Protocol):
@@ -79,14 +83,16 @@ class Table:
     def integer(self, key: str, default: int | None = None, least: int = 1) -> int | None:
         """A whole number of at least so much."""
         found = self._taken(key, default)
-        if found is not None and (isinstance(found, bool) or not isinstance(found, int) or found < least):
-            raise self.wrong(key, f"is a whole number from {least}, not {found!r}")
+        if found is not None and (isinstance(found, bool) or not isinstance(found, int) or not least <= found <= LARGEST):
+            raise self.wrong(key, f"is a whole number from {least} to {LARGEST:,}, not {found!r}")
         return found
 
     def number(self, key: str, default: float | None = None, *, zero: bool = False) -> float | None:
         """A number above 0, or 0 where that makes sense."""
         found = self._taken(key, default)
-        right = not isinstance(found, bool) and isinstance(found, int | float) and (0 < found < 1e9 or (zero and found == 0))
+        right = (
+            not isinstance(found, bool) and isinstance(found, int | float) and (0 < found < LARGEST or (zero and found == 0))
+        )
         if found is not None and not right:
             raise self.wrong(key, f"is a number {'from' if zero else 'above'} 0, not {found!r}")
         return None if found is None else float(found)
@@ -95,7 +101,9 @@ class Table:
         """So many numbers."""
         found = self._taken(key, list(default))
         right = isinstance(found, list) and len(found) == count
-        if not right or any(isinstance(each, bool) or not isinstance(each, int | float) for each in found):
+        if not right or any(
+            isinstance(each, bool) or not isinstance(each, int | float) or not abs(each) < LARGEST for each in found
+        ):
             raise self.wrong(key, f"is a list of {count} numbers, not {found!r}")
         return tuple(float(each) for each in found)
 
@@ -126,8 +134,8 @@ class Table:
 
     def file(self, key: str, default: str) -> Path:
         """A file that is there."""
-        path = self.path.parent / self.text(key, default)
-        if not path.is_file():
+        path = self.path.parent / expanded(self.text(key, default))
+        if not is_there(path):
             raise self.wrong(key, f"names {path}, and there is no such file")
         return path
 
@@ -146,3 +154,18 @@ class Table:
     def _taken(self, key: str, default: Any) -> Any:
         self._known.append(key)
         return self._values.get(key, default)
+
+
+def expanded(name: str) -> Path:
+    """The name as a path; `~` is the user's folder, and that of nobody stays as it is."""
+    with suppress(RuntimeError):
+        return Path(name).expanduser()
+    return Path(name)
+
+
+def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether it is a file, or a folder; no name is too long to be asked about."""
+    try:
+        return kind(path)
+    except OSError:
+        return False

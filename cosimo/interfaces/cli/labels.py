@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,7 +33,7 @@ def shares(collection: str | None, given: dict[str, Any]) -> None:
     if given["min_confidence"] and given["write"] is None:
         raise click.UsageError("With --labels, --min-confidence goes with --write.")
     asked = {"template": given["template"], "scale": given["scale"]}
-    labels, rows = given["labels"].split(","), _contents(collection, given)
+    labels, rows = _split(given["labels"]), _contents(collection, given)
     if collection is None:
         from ...collection.labelling import without_collection
 
@@ -54,6 +55,11 @@ def shares(collection: str | None, given: dict[str, Any]) -> None:
             sure = [each.prediction(given["min_confidence"]) for each in found]
             output.written(chosen.write_labels(sure, given["write"], overwrite=given["overwrite"]), given)
     _print(found, None, given)
+
+
+def _split(text: str) -> list[str]:
+    """Labels with commas between them; one that holds a comma itself stands in double quotes, as in a CSV file."""
+    return [label for line in csv.reader(text.splitlines(), skipinitialspace=True) for label in line]
 
 
 def _contents(collection: str | None, given: dict[str, Any]) -> list[tuple[str, Content]] | None:

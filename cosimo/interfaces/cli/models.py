@@ -89,8 +89,11 @@ def info(name: str, *, as_json: bool) -> None:
     """Say what is known of model NAME: length, window, prompts, price, server. Asks nobody."""
     from ...core import registry
 
-    adapter, _ = registry.split(name)
-    record = _served(name) if adapter == "http" else _catalogued(name)
+    adapter, rest = registry.split(name)
+    if adapter == "openvino":
+        record = _of_files(name)
+    else:
+        record = _served(name) if adapter == "http" else _catalogued(rest if adapter in ("st", "clap") else name)
     if as_json or not output.on_terminal():
         output.line(record)
     else:
@@ -212,6 +215,25 @@ def _catalogued(name: str) -> dict[str, object]:
         "price": 0.0,
         "source": entry.source if entry else None,
         "checked": str(entry.checked) if entry else "",
+    }
+
+
+def _of_files(name: str) -> dict[str, object]:
+    """What the files of a model say themselves."""
+    from ...collection.models import load_embedder
+
+    spec = load_embedder(name).spec
+    return {
+        "name": spec.name,
+        "dim": spec.dim,
+        "max_tokens": spec.max_tokens,
+        "seconds": spec.seconds,
+        "normalized": spec.normalized,
+        "logit_scale": spec.logit_scale,
+        "languages": list(spec.languages),
+        "modalities": list(spec.modalities),
+        "revision": spec.revision,
+        "price": spec.price,
     }
 
 

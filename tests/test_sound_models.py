@@ -103,6 +103,12 @@ def test_a_tone_is_in_the_filter_of_its_frequency(scale: str, hertz: float) -> N
     assert abs(loudest - np.abs(middles - hertz).argmin()) <= 1
 
 
+@pytest.mark.parametrize(("n_fft", "hears"), [(256, False), (255, True)])
+def test_the_last_number_of_an_odd_frame_is_below_half_the_rate(n_fft: int, hears: bool) -> None:
+    mel = Mel(RATE, n_fft=n_fft, n_mels=20, f_min=0, f_max=8_000, window=n_fft)
+    assert (mel.filters[-1].max() > 1e-9) == hears
+
+
 def test_frames_lie_where_others_have_them() -> None:
     wave = tones(440)
     assert Mel(RATE, n_fft=512, hop=160, window=400, centered=False)(wave[:15_600]).shape == (96, 64)  # as VGGish has it
@@ -193,7 +199,12 @@ def test_a_file_that_takes_any_length_wants_to_be_told_how_much(tmp_path: Path) 
         ("", r"layout|input does not fit .*, which takes \?×64×51 numbers; if that is a spectrogram, describe it"),
         (MEL.replace("64", "40"), "input does not fit"),
         ('layout = "NTF"\n' + MEL, "layout does not fit"),
-        ("rate = 10\n" + MEL, "rate is a whole number from 1000, not 10"),
+        ("rate = 10\n" + MEL, "rate is a whole number from 1000.*, not 10"),
+        ("rate = 2_000_000\n" + MEL, "rate is at most 1,000,000, not 2,000,000"),
+        ("seconds = 2.0\n" + MEL, "seconds is at most 1, of which .* takes no more, not 2"),
+        ("seconds = 1e-9\n" + MEL, "seconds is at least one sample and at most 600, not 1e-09"),
+        (MEL.replace("512", "1_000_000"), "n_fft is at most 65,536, not 1,000,000"),
+        (MEL.replace("320", "100_000"), "hop is at most 65,536, not 100,000"),
         ("loudness = 1\n" + MEL, "loudness is no key"),
         ('input = "wave"\n' + MEL, "input is 'wave', which is not there: the inputs of .* are 'sound'"),
         (MEL + "f_max = 9000\n", "f_max is between f_min and half of rate, 8000, not 9000"),

@@ -55,7 +55,7 @@ class Mel:
     def filters(self) -> NDArray[np.float64]:
         """(n_fft / 2 + 1, n_mels) triangles, each from the middle of the one before to that of the one after."""
         edges = self._hertz(np.linspace(self._mels(self.f_min), self._mels(self.f_max), self.n_mels + 2))
-        bins = np.linspace(0, self.rate / 2, self.n_fft // 2 + 1)[:, None]
+        bins = np.fft.rfftfreq(self.n_fft, 1 / self.rate)[:, None]
         low, middle, high = edges[:-2], edges[1:-1], edges[2:]
         up, down = (bins - low) / (middle - low), (high - bins) / (high - middle)
         triangles = np.maximum(0, np.minimum(up, down))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.recordings import HIGHEST_RATE, LOWEST_RATE
 from ..core.sound import samples
 from .mel import Mel
 from .network import Network, filled
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 BATCH = 8  # sounds computed together
 RATE = 16_000
+LONGEST = 600.0  # seconds heard at once
+LARGEST = 65_536  # samples of a frame, or between two; frequencies
 WAVES = {1: "T", 2: "NT", 3: "NCT"}  # sizes of a waveform's input → its layout: batch, channel, time
 SPECTROGRAMS = ("NTF", "NFT", "NCTF", "NCFT", "NTFC", "NFTC")  # F: frequencies
 KINDS = {"f32": np.float32, "f16": np.float16}
@@ -54,7 +57,9 @@ class SoundTower:
             raise table.wrong(
                 "file", f"names {self._network.path}, whose input is of {self._input.kind}; known are {', '.join(KINDS)}"
             )
-        self._rate = table.integer("rate", RATE, 1_000) or RATE
+        self._rate = table.integer("rate", RATE, LOWEST_RATE) or RATE
+        if self._rate > HIGHEST_RATE:
+            raise table.wrong("rate", f"is at most {HIGHEST_RATE:,}, not {self._rate:,}")
         mel = table.table("mel")
         self._mel = _mel(mel, self._rate) if mel is not None else None
         self._layout = _layout(table, self._network, self._input.sizes, self._mel)
@@ -117,6 +122,8 @@ class SoundTower:
 def _mel(table: Table, rate: int) -> Mel:
     """`[audio.mel]`: the numbers without which a spectrogram is another one are asked for, the others usual."""
     n_fft = table.integer("n_fft", 1_024, 16) or 1_024
+    if n_fft > LARGEST:
+        raise table.wrong("n_fft", f"is at most {LARGEST:,}, not {n_fft:,}")
     found = Mel(
         rate=rate,
         n_fft=n_fft,
@@ -132,6 +139,9 @@ def _mel(table: Table, rate: int) -> Mel:
         floor=table.number("floor", 1e-10) or 1e-10,
         centered=table.flag("centered", True),
     )
+    for key, size in (("hop", found.hop), ("n_mels", found.n_mels)):
+        if size > LARGEST:
+            raise table.wrong(key, f"is at most {LARGEST:,}, not {size:,}")
     if found.window > n_fft:
         raise table.wrong("window", f"is of at most n_fft = {n_fft} samples, not {found.window}")
     if not found.f_min < found.f_max <= rate / 2:
@@ -162,10 +172,14 @@ def _layout(table: Table, network: Network, sizes: Sequence[int | None] | None, 
 def _seconds(table: Table, network: Network, rate: int, mel: Mel | None, length: int | None) -> float:
     """How much is heard at once: as the file's input is long, where that is fixed."""
     told = table.number("seconds")
-    if told is not None:
-        return told
-    if length is None:
+    if told is None and length is None:
         raise table.wrong("seconds", f"has to be told: {network.path} takes sounds of any length")
-    if mel is None:
-        return length / rate
-    return ((length - 1) * mel.hop + (0 if mel.centered else mel.window)) / rate
+    if told is not None and not 1 <= told * rate <= LONGEST * rate:
+        raise table.wrong("seconds", f"is at least one sample and at most {LONGEST:g}, not {told:g}")
+    if length is None:
+        return told or LONGEST
+    fixed = length / rate if mel is None else ((length - 1) * mel.hop + (0 if mel.centered else mel.window)) / rate
+    room = 1 / rate if mel is None else mel.window / rate  # a frame at the ends, which some count in
+    if told is not None and told > fixed + room:
+        raise table.wrong("seconds", f"is at most {fixed:g}, of which {network.path} takes no more, not {told:g}")
+    return told or fixed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from speech import spoken
 from train_sounds import DIGITS, train
 
 import cosimo
+from cosimo.collection.models import load_embedder
 from cosimo.core.errors import ConfigError, DataError
 from cosimo.core.sound import wav
 from cosimo.core.types import Document
@@ -290,7 +292,7 @@ def test_clap_gives_texts_and_sounds_the_vectors_of_transformers(clap: Path) -> 
     import torch
     from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
-    embedder = cosimo.collection.models.load_embedder(f"clap:{clap}")
+    embedder = load_embedder(f"clap:{clap}")
     spec = embedder.spec
     assert (spec.dim, spec.max_tokens, spec.modalities, spec.seconds) == (24, 32, ("text", "audio"), 1.0)
     assert spec.logit_scale == pytest.approx(1 / 0.07, rel=1e-3)
@@ -322,6 +324,24 @@ def test_clap_searches_sounds_by_texts_and_by_sounds(clap: Path) -> None:
     assert sounds.search("a dog barks", 1)[0].id == "text"
     with pytest.raises(DataError, match="it is damaged"):
         sounds.add([Document("bad", b"RIFFxxxxWAVEfmt ")])
+
+
+@pytest.mark.heavy
+def test_a_model_that_brings_a_program_is_refused_and_nothing_of_it_runs(
+    clap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    for name, kind in (("other", "other"), ("clap", "clap")):
+        folder = tmp_path / name
+        shutil.copytree(clap, folder)
+        about = json.loads((folder / "config.json").read_text())
+        about |= {"model_type": kind, "auto_map": {"AutoConfig": "own.Own", "AutoModel": "own.Own", "AutoTokenizer": "own.Own"}}
+        (folder / "config.json").write_text(json.dumps(about))
+        (folder / "own.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\nclass Own: pass\n")
+    with pytest.raises(ConfigError, match="trust_remote_code"):
+        cosimo.embed("a", model=f"clap:{tmp_path / 'other'}")
+    assert cosimo.embed("a", model=f"clap:{tmp_path / 'clap'}").shape == (1, 24)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.heavy

@@ -90,9 +90,8 @@ def _require(path: Path) -> None:
 
 def _container(given: Given) -> Any:
     open_container = load("av:open")
-    where = (
-        io.BytesIO(given) if isinstance(given, bytes) else str(given.absolute())
-    )  # `a:b.wav` alone would be of a protocol `a`
+    # `a:b.wav` alone would be of a protocol `a`
+    where = io.BytesIO(given) if isinstance(given, bytes) else str(given.absolute())
     try:
         return open_container(where, options=_OPTIONS)
     except (ValueError, OverflowError) as error:  # PyAV's own, to what no stream can have

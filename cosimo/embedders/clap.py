@@ -52,12 +52,13 @@ class ClapEmbedder(Adapted):
         named = Path(name).expanduser()
         given = str(named.absolute()) if named.is_dir() else kept(name)
         options = {"local_files_only": config.offline()}
+        own = {**options, "trust_remote_code": False}  # left out, a person would be asked at the keyboard
         with loading("clap", name):
-            if (kind := load("transformers:AutoConfig").from_pretrained(given, **options).model_type) != KIND:
+            if (kind := load("transformers:AutoConfig").from_pretrained(given, **own).model_type) != KIND:
                 raise ConfigError(f"{name} is a model of the kind {kind}, not {KIND}; try st:{name}")
             self._model = load("transformers:ClapModel").from_pretrained(given, **options).eval()
             self._features = load("transformers:ClapFeatureExtractor").from_pretrained(given, **options)
-            self._tokenizer = load("transformers:AutoTokenizer").from_pretrained(given, **options)
+            self._tokenizer = load("transformers:AutoTokenizer").from_pretrained(given, **own)
         self._folder = folder_of(given)
         settings = self._model.config
         # RoBERTa counts positions from the number of its padding on
@@ -99,8 +100,9 @@ class ClapEmbedder(Adapted):
         rate, seconds = self._features.sampling_rate, self.spec.seconds
         waves = []
         for content, place in zip(contents, places, strict=True):
+            assert isinstance(content, bytes)
             try:
-                waves.append(samples(content if isinstance(content, bytes) else b"", rate=rate, seconds=seconds))
+                waves.append(samples(content, rate=rate, seconds=seconds))
             except DataError as error:
                 raise DataError(f"content {place}: {error}") from error
         found = self._features(waves, sampling_rate=rate, return_tensors="pt")

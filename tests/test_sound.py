@@ -163,6 +163,18 @@ def test_what_is_no_sound_is_told_in_one_sentence(data: bytes, said: str) -> Non
         described(data)
 
 
+@pytest.mark.parametrize(
+    ("said", "taken"), [(b"2020-02-01", "2020-02-01"), (b"1999", "1999"), (b"Caf\xe9 \xff", None), (b"", None), (b"\x01", None)]
+)
+def test_what_people_write_into_a_sound_spoils_nothing(said: bytes, taken: str | None) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+
+    body = wav(WAVE, RATE)[8:] + chunk(b"LIST", b"INFO" + chunk(b"INAM", said) + chunk(b"ICRD", said))
+    told = described(b"RIFF" + struct.pack("<I", len(body)) + body)
+    assert (told["duration"], told.get("taken")) == (2.0, taken)
+
+
 def test_a_sound_that_breaks_off_is_heard_as_far_as_it_goes() -> None:
     assert samples(wav(WAVE, RATE)[: 58 + 4 * RATE], rate=RATE) == pytest.approx(WAVE[:RATE], abs=1e-6)
 

@@ -60,8 +60,13 @@ def facts(given: Given) -> Facts:
             film.width if film is not None else None,
             film.height if film is not None else None,
             round(float(rate), 3) if rate else None,
-            container.metadata.get("creation_time") or container.metadata.get("date"),
+            _date(container.metadata.get("creation_time") or container.metadata.get("date") or ""),
         )
+
+
+def _date(said: str) -> str | None:
+    """What begins with a year; people write other things into tags."""
+    return said if said[:4].isdecimal() and len(said) >= len("2001") else None
 
 
 @contextmanager
@@ -93,7 +98,7 @@ def _container(given: Given) -> Any:
     # `a:b.wav` alone would be of a protocol `a`
     where = io.BytesIO(given) if isinstance(given, bytes) else str(given.absolute())
     try:
-        return open_container(where, options=_OPTIONS)
+        return open_container(where, options=_OPTIONS, metadata_errors="replace")  # titles in Latin-1
     except (ValueError, OverflowError) as error:  # PyAV's own, to what no stream can have
         raise _damaged(error) from error
 

@@ -9,7 +9,8 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.pictures import decoded
 from ..core.registry import load
-from .network import Network, filled
+from .file_tower import KINDS, FileTower
+from .network import filled
 from .towers import Unread
 
 if TYPE_CHECKING:
@@ -19,56 +20,36 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from ..core.types import Content, Modality, Vectors
-    from .network import Input
+    from .network import Input, Network
     from .towers import Table
 
 BATCH = 8  # pictures computed together
 FINER = 2  # a JPEG is decoded at a half, a quarter or an eighth, as long as it keeps so many times the pixels that are wanted
 RESIZES = ("shortest", "squash", "pad")
 FILTERS = ("bicubic", "bilinear", "lanczos")
-KINDS = {"f32": np.float32, "f16": np.float16, "u8": np.uint8}
 BLANK = (("mean", (0.0,) * 3), ("std", (1.0,) * 3))
 
 
-class PictureTower:
-    """A model file of pictures.
-
-    Parameters
-    ----------
-    table : `[image]` of the TOML
-    default : the model file where the table names none
-    precision, threads : as for the engine
-
-    Raises
-    ------
-    ConfigError : a key that is wrong, or that does not fit the file
-    """
+class PictureTower(FileTower):
+    """A model file of pictures, described by `[image]`."""
 
     modality: Modality = "image"
 
-    def __init__(self, table: Table, default: str, *, precision: str, threads: int | None = None) -> None:
-        self._network = Network(table, table.file("file", default), precision=precision, threads=threads)
-        self.files = self._network.files
-        self._input = self._network.input(table.port("input"))
+    def _read(self, table: Table) -> None:
+        self._input = self._numbers(table, "f32", "f16", "u8")
         self._fixed, self._first, shape = _laid_out(table, self._network, self._input)
         self._network.channels_last = not self._first
-        self.dim = self._network.dim
         self._size, self._crop = _sizes_of(table, shape, self._network)
         self._resize = table.text("resize", "shortest", RESIZES)
         self._filter = table.text("resample", "bicubic", FILTERS).upper()
         self._mean, self._std = (np.array(table.numbers(key, 3, one), np.float32) for key, one in BLANK)
         self._reversed = table.text("channels", "RGB", ("RGB", "BGR")) == "BGR"
-        if self._input.kind not in KINDS:
-            raise table.wrong(
-                "file", f"names {self._network.path}, whose input is of {self._input.kind}; known are {', '.join(KINDS)}"
-            )
         if not (self._std > 0).all():
             raise table.wrong("std", "holds numbers above 0")
         if self._input.kind == "u8" and (self._mean.any() or (self._std != 1).any()):
             raise table.wrong(
                 "mean", f"and std are for numbers from 0 to 1, and {self._network.path} takes bytes; leave them out"
             )
-        table.done()
 
     def embed(self, contents: Sequence[Content]) -> Vectors:
         """(n, dim) float32; a batch is decoded while another is computed.
@@ -85,10 +66,6 @@ class PictureTower:
 
         self._network.run(self._network.batches(len(contents), BATCH, self._fixed), prepared, out)
         return out
-
-    def close(self) -> None:
-        """Let go of the compiled model."""
-        self._network.close()
 
     def _pixels(self, content: Content, place: int) -> NDArray[Any]:
         """One picture as the file wants it: (3, h, w) or (h, w, 3)."""

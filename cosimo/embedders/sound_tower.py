@@ -12,8 +12,9 @@ import numpy as np
 from ..core.errors import DataError
 from ..core.recordings import HIGHEST_RATE, LOWEST_RATE
 from ..core.sound import samples
+from .file_tower import KINDS, FileTower
 from .mel import Mel
-from .network import Network, filled
+from .network import filled
 from .towers import Unread
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core.types import Content, Modality, Vectors
+    from .network import Network
     from .towers import Table
 
 BATCH = 8  # sounds computed together
@@ -30,33 +32,15 @@ LONGEST = 600.0  # seconds heard at once
 LARGEST = 65_536  # samples of a frame, or between two; frequencies
 WAVES = {1: "T", 2: "NT", 3: "NCT"}  # sizes of a waveform's input → its layout: batch, channel, time
 SPECTROGRAMS = ("NTF", "NFT", "NCTF", "NCFT", "NTFC", "NFTC")  # F: frequencies
-KINDS = {"f32": np.float32, "f16": np.float16}
 
 
-class SoundTower:
-    """A model file of sounds.
-
-    Parameters
-    ----------
-    table : `[audio]` of the TOML; with a table `[audio.mel]` the file wants a spectrogram, else a waveform
-    default : the model file where the table names none
-    precision, threads : as for the engine
-
-    Raises
-    ------
-    ConfigError : a key that is wrong, or that does not fit the file
-    """
+class SoundTower(FileTower):
+    """A model file of sounds, described by `[audio]`; with a table `[audio.mel]` it wants a spectrogram, else a waveform."""
 
     modality: Modality = "audio"
 
-    def __init__(self, table: Table, default: str, *, precision: str, threads: int | None = None) -> None:
-        self._network = Network(table, table.file("file", default), precision=precision, threads=threads)
-        self.files = self._network.files
-        self._input = self._network.input(table.port("input"))
-        if self._input.kind not in KINDS:
-            raise table.wrong(
-                "file", f"names {self._network.path}, whose input is of {self._input.kind}; known are {', '.join(KINDS)}"
-            )
+    def _read(self, table: Table) -> None:
+        self._input = self._numbers(table, "f32", "f16")
         self._rate = table.integer("rate", RATE, LOWEST_RATE) or RATE
         if self._rate > HIGHEST_RATE:
             raise table.wrong("rate", f"is at most {HIGHEST_RATE:,}, not {self._rate:,}")
@@ -70,8 +54,6 @@ class SoundTower:
         self._fixed, self._length = sizes.get("N"), sizes["T"]  # None: any
         self.seconds = _seconds(table, self._network, self._rate, self._mel, self._length)
         self._network.unbatched = "N" not in self._layout
-        self.dim = self._network.dim
-        table.done()
 
     def embed(self, contents: Sequence[Content]) -> Vectors:
         """(n, dim) float32 of the beginnings of sounds; a batch is decoded while another is computed.
@@ -89,10 +71,6 @@ class SoundTower:
         most = 1 if self._network.unbatched else BATCH
         self._network.run(self._network.batches(len(contents), most, self._fixed), prepared, out)
         return out
-
-    def close(self) -> None:
-        """Let go of the compiled model."""
-        self._network.close()
 
     def _heard(self, content: Content, place: int) -> NDArray[Any]:
         assert isinstance(content, bytes)

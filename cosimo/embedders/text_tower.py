@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .network import Network, filled
+from .file_tower import FileTower
+from .network import filled
 from .tokens import Tokenizer
 
 if TYPE_CHECKING:
@@ -25,26 +26,14 @@ NAMES = ("input_ids", "attention_mask", "token_type_ids")  # in the order of `in
 KINDS = {"i64": np.int64, "i32": np.int32}
 
 
-class TextTower:
-    """A model file of texts, and its tokenizer.
-
-    Parameters
-    ----------
-    table : `[text]` of the TOML
-    default : the model file where the table names none
-    precision, threads : as for the engine
-
-    Raises
-    ------
-    ConfigError : a key that is wrong, or that does not fit the file
-    """
+class TextTower(FileTower):
+    """A model file of texts and its tokenizer, described by `[text]`."""
 
     modality: Modality = "text"
 
-    def __init__(self, table: Table, default: str, *, precision: str, threads: int | None = None) -> None:
-        self._network = Network(table, table.file("file", default), precision=precision, threads=threads)
+    def _read(self, table: Table) -> None:
         vocabulary = table.file("tokenizer", "tokenizer.json")
-        self.files = [*self._network.files, vocabulary]
+        self.files = [*self.files, vocabulary]
         self._ids, *others = self._inputs(table)
         self._mask, self._types = (*others, None, None)[:2]
         batch, length = self._ids.sizes if self._ids.sizes and len(self._ids.sizes) == 2 else (None, None)
@@ -58,8 +47,6 @@ class TextTower:
         self._length = self.max_tokens if whole else None
         self._pad = table.integer("pad", 0, 0) or 0
         self._tokenizer = Tokenizer(vocabulary, self.max_tokens, lower=table.flag("lower", False))
-        table.done()
-        self.dim = self._network.dim
 
     def embed(self, contents: Sequence[Content]) -> Vectors:
         """(n, dim) float32; of a text longer than the window the beginning is read."""
@@ -75,10 +62,6 @@ class TextTower:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each whole text, special ones included."""
         return self._tokenizer.count(texts)
-
-    def close(self) -> None:
-        """Let go of the compiled model."""
-        self._network.close()
 
     def _jobs(self, found: Sequence[Sequence[int]]) -> list[list[int]]:
         """Texts of like length together; of one length alone where nothing tells the file which tokens are padding."""

@@ -64,6 +64,24 @@ def test_channels_are_averaged_not_mixed_as_loudspeakers_stand() -> None:
     assert samples(header + both, rate=RATE) == pytest.approx(tones(440) / 8, abs=1e-4)
 
 
+@pytest.mark.parametrize(("ending", "codec"), [("wv", "wavpack"), ("w64", "pcm_s16le")])
+def test_sixteen_channels_that_lie_one_after_the_other_are_a_sound_too(ending: str, codec: str, tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / f"a.{ending}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE, layout="hexadecagonal")
+        many = np.repeat((tones(440) * 32_767).astype(np.int16), 16)[None]
+        frame = av.AudioFrame.from_ndarray(many, format="s16", layout="hexadecagonal")
+        frame.sample_rate, frame.pts = RATE, 0
+        shaped = av.AudioResampler(format=stream.format, layout="hexadecagonal", rate=RATE, frame_size=1_600)
+        for each in [*shaped.resample(frame), *shaped.resample(None)]:
+            container.mux(stream.encode(each))
+        container.mux(stream.encode(None))
+    assert facts(path).channels == 16
+    assert samples(path, rate=RATE) == pytest.approx(tones(440), abs=0.01)
+
+
 @pytest.mark.parametrize("rate", [8_000, 22_050, 48_000, 192_000])
 def test_another_rate_is_the_same_tone_at_the_same_time(rate: int) -> None:
     found = samples(wav(WAVE, RATE), rate=rate)

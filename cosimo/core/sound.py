@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LOUDEST = 1e6  # a floating point sample beyond is damage, and silent: one alone would spoil everything
 GAP = 0.2  # seconds in which nothing is heard: less than that is how clocks are rounded
 MOST_SILENCE = 36_000.0  # seconds that are filled up: more is not a recording that was stopped, but a wrong clock
+PLANES = 8  # channels, one after the other, that PyAV can read: of more it reads from anywhere, which ends the process
 FLOAT = 3  # the kind of WAV whose samples are floating point numbers
 
 
@@ -174,6 +175,9 @@ def _mono(frame: Any) -> Samples:
     """The mean of the channels: FFmpeg's own mix leaves some out, and knows no more than 24."""
     import numpy as np
 
+    if frame.format.is_planar and frame.layout.nb_channels > PLANES:
+        resampler = load("av:AudioResampler")(format=frame.format.packed, layout=frame.layout, rate=frame.sample_rate)
+        frame = resampler.resample(frame)[0]
     values = frame.to_ndarray()  # (channels, n), or (1, n · channels) where they are interleaved
     if not frame.format.is_planar:
         values = values.reshape(-1, frame.layout.nb_channels).T

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,13 +16,14 @@ import cosimo
 from cosimo.core import registry
 from cosimo.core.errors import DataError
 from cosimo.core.pictures import decoded
+from cosimo.core.recordings import frames_of, opened
 from cosimo.core.sound import wav
 from cosimo.core.types import Document, Embedded, ModelSpec, Recording
 from cosimo.sources.film import frames
 from cosimo.sources.recordings import described, every, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from cosimo.core.types import Content, Role
@@ -156,6 +157,26 @@ def test_a_film_cut_off_in_the_middle_is_seen_as_far_as_it_goes(films: Path) -> 
     data = (films / "mute.mkv").read_bytes()
     found = list(parts(data[: len(data) // 2], Colours("a").spec))
     assert np.abs(np.subtract(decoded(found[0].content).getpixel((48, 32)), COLOURS["red"])).max() < 25
+
+
+def test_a_stream_that_begins_in_the_middle_of_a_broadcast_does_not_end_the_others(films: Path) -> None:
+    """PyAV knows the streams of the beginning alone, and fails at a packet of another one."""
+
+    class Broadcast:
+        def __init__(self, container: Any) -> None:
+            self._left = container.demux(video=0)
+            self._count = 0
+
+        def demux(self, *_: object) -> Iterator[Any]:
+            for packet in self._left:
+                self._count += 1
+                yield packet
+                if self._count in (3, 7):
+                    raise IndexError("list index out of range")
+
+    with opened(films / "mute.mkv") as container:
+        found = list(frames_of(Broadcast(container), None))
+    assert len(found) == 60
 
 
 # -- in a collection

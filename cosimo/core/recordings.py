@@ -137,7 +137,7 @@ def start_of(container: Any) -> float:
 def frames_of(container: Any, stream: Any) -> Iterator[Any]:
     """Decoded frames. A damaged packet is left out, and where the file breaks off it ends: the rest is worth having."""
     failure = load("av.error:FFmpegError")
-    packets = container.demux(stream)
+    packets = _packets(container, stream)
     while True:
         try:
             packet = next(packets)
@@ -149,13 +149,23 @@ def frames_of(container: Any, stream: Any) -> Iterator[Any]:
             continue
 
 
+def _packets(container: Any, *streams: Any) -> Iterator[Any]:
+    """Packets; one of a stream that begins in the middle of a broadcast, which PyAV does not know, is left out."""
+    while True:
+        try:
+            yield from container.demux(*streams)
+        except IndexError:
+            continue
+        return
+
+
 def _seconds(container: Any) -> float:
     """How long it is: as its header says, else as its last packet does, which needs it read once."""
     if container.duration is not None and container.duration > 0:
         return float(container.duration / 1_000_000)
     ends = [
         float((packet.pts + (packet.duration or 0)) * packet.time_base)
-        for packet in container.demux()
+        for packet in _packets(container)
         if packet.pts is not None and packet.time_base is not None
     ]
     return max(max(ends, default=0.0) - start_of(container), 0.0)

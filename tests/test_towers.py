@@ -88,6 +88,25 @@ def test_of_a_very_long_picture_only_what_is_seen_is_enlarged(tmp_path: Path) ->
     assert np.allclose(got, np.array(BLUE) / np.linalg.norm(BLUE), atol=1e-4)
 
 
+def test_sentence_transformers_is_given_the_middle_of_a_very_long_picture() -> None:
+    from cosimo.embedders.sentence_transformers import _picture
+
+    assert _picture(picture(size=(9_000, 3)), []).size == (150, 3)
+    assert _picture(picture(size=(90, 30)), []).size == (90, 30)
+
+
+def test_the_file_is_let_go_of_once_it_is_compiled_and_read_again_after_closing(tmp_path: Path, home: Path) -> None:
+    files.mean_of_colors(tmp_path / "model.onnx")
+    for _ in ("compiled", "kept from before"):
+        embedder: Any = exact(toml(tmp_path, "[image]\n"))
+        first = embedder.embed([picture()]).vectors
+        assert embedder._towers["image"]._network._model is None
+        for blob in config.compiled_dir().glob("*.blob"):
+            blob.unlink()
+        embedder.close()
+        assert np.array_equal(embedder.embed([picture()]).vectors, first)
+
+
 def test_a_larger_size_is_cut_to_what_the_file_takes(tmp_path: Path) -> None:
     from PIL import Image
 

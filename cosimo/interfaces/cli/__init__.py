@@ -12,7 +12,7 @@ COMMANDS = {  # name → (module, one line of help), so that --help imports no v
     "embed": ("embed", "Embed one text: print its vector, or store it in COLLECTION under ID."),
     "embed-multi": ("embed_multi", "Embed many texts into COLLECTION; only what is new or changed is embedded."),
     "code": ("code", "Find the functions, methods and classes below PATH; with --into, embed those that are new or changed."),
-    "similar": ("similar", "Find the items of COLLECTION nearest to a text, to a picture, to both together, or to the item with this ID."),
+    "similar": ("similar", "Find the items of COLLECTION nearest to a text, a picture, both, or the item with this ID."),
     "related": ("related", "Find the items of COLLECTION nearest to the one with this ID, or save those of every item."),
     "compare": ("compare", "Compare models, lengths or precisions by the neighbours that each gives the same items."),
     "map": ("map", "Draw a map of COLLECTION: items that are alike lie side by side."),

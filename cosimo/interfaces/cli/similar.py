@@ -30,7 +30,7 @@ def similar(
     collection: str, id: str | None, *, input_: str | None, content: str | None, binary: bool, number: int, plain: bool,
     as_json: bool, database: Path | None, prefix: str, precision: str | None,
 ) -> None:  # fmt: skip
-    """Find the items of COLLECTION nearest to a text, to a picture, to both together, or to the item with this ID.
+    """Find the items of COLLECTION nearest to a text, a picture, both, or the item with this ID.
 
     Scores are cosine similarities: 1 is the same direction, 0 none in common. In a pipe each result is a line of JSON.
 

@@ -483,7 +483,7 @@ def test_texts_and_pictures_of_one_space_are_found_by_meaning_unless_words_are_a
 
 
 def test_other_bytes_than_pictures_are_refused_as_a_question(photos: cosimo.Collection) -> None:
-    with pytest.raises(DataError, match="colours:a reads text and pictures, and content 0 is bytes"):
+    with pytest.raises(DataError, match="the question is binary, and colours:a reads text and pictures"):
         photos.search(b"nothing that is known")
     with pytest.raises(DataError, match="the text is empty"):
         photos.search(b"")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from ..core.types import Content, Hit, Mode, Reranker, Vector
+    from ..core.types import Content, Hit, Mode, ModelSpec, Reranker, Vector
     from ..verbs.search import Query, Source
     from .arguments import Where
     from .questions import Questions
@@ -209,6 +209,18 @@ def one_vector(given: ArrayLike, dim: int | None) -> Vector:
     return vector
 
 
+def _refuse_unread(spec: ModelSpec, asked: Sequence[Content]) -> None:
+    """Raise `DataError` for a question of a kind that the model does not read; it says what can be done."""
+    from ..core import kinds
+    from ..core.content import modality_of
+
+    for content in asked:
+        kind = modality_of(content)
+        if not kinds.is_read(kind, spec.modalities):
+            instead = "; `cosimo align` can teach it words" if kind == "text" else ""
+            raise DataError(f"the question is {kinds.unread(kind, spec.name, spec.modalities)}{instead}")
+
+
 def _vector(collection: Questions, request: Request) -> Vector:
     """The query as one vector of the collection's model."""
     from ..verbs.recorded import vectors_of
@@ -216,6 +228,8 @@ def _vector(collection: Questions, request: Request) -> Vector:
     query = request.query
     texts = [query] if isinstance(query, str | bytes) else []
     texts = [*texts, *request.plus, *request.minus]
+    if texts:
+        _refuse_unread(collection.embedder.spec, texts)
     made = vectors_of(collection.embedder, texts, "query") if texts else []
     if query is not None and not isinstance(query, str | bytes):
         made.insert(0, one_vector(query, collection.dim))

@@ -175,7 +175,9 @@ def test_too_little_to_learn_from_is_said() -> None:
             align(source, target)
 
 
-def test_real_texts_are_found_again_across_two_models(data: Path, minilm: Path) -> None:
+def test_real_texts_are_found_again_across_two_models(
+    data: Path, minilm: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = (data / "stsb" / "en" / "test.tsv").read_text(encoding="utf-8").splitlines()
     texts = list(dict.fromkeys(text for line in lines for text in line.split("\t")[1:] if len(text) > 15))[:800]
     words = cosimo.embed(texts, model=f"words:{data / 'words' / 'word2vec-8k.bin'}")
@@ -186,10 +188,11 @@ def test_real_texts_are_found_again_across_two_models(data: Path, minilm: Path) 
         report = align(words[known], target[known], method=method).report  # type: ignore[arg-type]
         reports[method] = report
         for name, side in (("words → MiniLM", report.forward), ("MiniLM → words", report.backward)):
-            print(
-                f"{method:11} {name}: recall@1 {side.mapped.at_1:.3f}, recall@10 {side.mapped.at_10:.3f}"
-                f" (chance {side.chance.at_10:.3f}, {side.questions} held-out texts)"
-            )
+            with capsys.disabled():
+                print(
+                    f"\n{method:11} {name}: recall@1 {side.mapped.at_1:.3f}, recall@10 {side.mapped.at_10:.3f}"
+                    f" (chance {side.chance.at_10:.3f}, {side.questions} held-out texts)"
+                )
             assert side.unmapped is None
             assert side.chance.at_10 < 0.07
             assert side.mapped.at_10 > 0.95

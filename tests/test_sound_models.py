@@ -44,7 +44,9 @@ def _home(home: Path) -> None:
 # -- spoken digits
 
 
-def test_the_window_that_holds_a_spoken_digit_is_found_by_the_same_digit_in_another_voice(digits: Path, tmp_path: Path) -> None:
+def test_the_window_that_holds_a_spoken_digit_is_found_by_the_same_digit_in_another_voice(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`en-us+m3` says the number, `en+f2` asks; neither is among the voices of the training."""
     folder, db = tmp_path / "recordings", str(tmp_path / "s.db")
     folder.mkdir()
@@ -59,13 +61,15 @@ def test_the_window_that_holds_a_spoken_digit_is_found_by_the_same_digit_in_anot
         asked.write_bytes(wav(spoken(digit, "en+f2", speed=140)[0], 22_050))
         found = json.loads(run.invoke(cli, ["search", "numbers", "-i", str(asked), "-d", db]).stdout)
         shares = {other: _overlap(found["seconds"], at) for other, at in zip(NUMBER, spans, strict=True)}
-        print(f"{digit}: {found['seconds'][0]:.2f}–{found['seconds'][1]:.2f} s, score {found['score']:.3f}, holds {shares}")
+        start, end = found["seconds"]
+        with capsys.disabled():
+            print(f"\n{digit}: {start:.2f}–{end:.2f} s, score {found['score']:.3f}, of it {shares[digit]:.0%}")
         assert max(shares, key=shares.__getitem__) == digit
         assert shares[digit] > 0.6
         assert sorted(shares.values())[-2] < 0.1
 
 
-def test_spoken_digits_are_told_apart_in_voices_never_heard(digits: Path) -> None:
+def test_spoken_digits_are_told_apart_in_voices_never_heard(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     embedder = OpenVINOEmbedder(str(digits))
     voices = ("en+m3", "en+f2", "en-us+m5", "en-gb-scotland+f5")
     said = [wav(spoken(digit, voice, speed=145)[0], 22_050) for voice in voices for digit in DIGITS]
@@ -74,7 +78,8 @@ def test_spoken_digits_are_told_apart_in_voices_never_heard(digits: Path) -> Non
         int((vectors[asked] @ vectors[other].T).argmax(axis=1)[digit]) == digit
         for asked in range(len(voices)) for other in range(len(voices)) if other != asked for digit in range(10)
     ]  # fmt: skip
-    print(f"one of ten digits, in another voice: {sum(right)} of {len(right)}")
+    with capsys.disabled():
+        print(f"\none of ten digits, in another voice: {sum(right)} of {len(right)}")
     assert np.mean(right) > 0.9
 
 

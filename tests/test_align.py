@@ -175,9 +175,7 @@ def test_too_little_to_learn_from_is_said() -> None:
             align(source, target)
 
 
-def test_real_texts_are_found_again_across_two_models(
-    data: Path, minilm: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_real_texts_are_found_again_across_two_models(data: Path, minilm: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = (data / "stsb" / "en" / "test.tsv").read_text(encoding="utf-8").splitlines()
     texts = list(dict.fromkeys(text for line in lines for text in line.split("\t")[1:] if len(text) > 15))[:800]
     words = cosimo.embed(texts, model=f"words:{data / 'words' / 'word2vec-8k.bin'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sqlite3
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -369,3 +370,61 @@ def test_a_pictures_thumbnail_comes_as_webp_and_is_not_sent_twice(
     again = server.client.get("/v1/collections/photos/thumbnail/a/red.jpg", headers={"If-None-Match": reply.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     refused(server.client.get("/v1/collections/photos/thumbnail/nothing"), 404)
+
+
+def test_pictures_are_added_and_asked_with_as_base64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("PIL", reason="needs the extra media")
+    from picture_files import drawn
+    from picture_models import plug_in
+
+    def packed(colour: str) -> dict[str, str]:
+        return {"base64": b64encode(drawn(colour)).decode()}
+
+    plug_in(monkeypatch, tmp_path / "site")
+    with running(database=tmp_path / "photos.db", models=(MODEL, "colours:a")) as server:
+        documents = [{"id": colour, "content": packed(colour)} for colour in ("red", "blue", "green")]
+        documents.append({"id": "a text", "content": "a yellow house"})
+        assert added(server, "photos", documents, model="colours:a")["embedded"] == 4
+        assert server.client.get("/v1/collections/photos/items/red").json() == {
+            "id": "red", "content": None, "content_base64": packed("red")["base64"],
+            "metadata": {"media": "image", "format": "JPEG", "width": 48, "height": 32},
+        }  # fmt: skip
+        asked: list[tuple[dict[str, Any], str]] = [
+            ({"query": packed("red")}, "red"),
+            ({"query": packed("red"), "plus": ["blue", "blue"], "minus": [packed("red")]}, "blue"),
+            ({"plus": [packed("green")]}, "green"),
+            ({"query": "yellow"}, "a text"),
+            ({"query": packed("yellow"), "where": "media = 'image'"}, "red"),
+        ]
+        for body, expected in asked:
+            assert server.post("/v1/collections/photos/search", {**body, "k": 1}).json()["hits"][0]["id"] == expected
+        assert server.post("/v1/search", {"query": packed("blue"), "k": 1}).json()["hits"][0]["id"] == "blue"
+        added(server)
+        wrong = ({"base64": "***"}, {"base64": b64encode(drawn("red")[:40]).decode()}, {"base64": "aGVsbG8="}, {"base64": ""})
+        for query in wrong:
+            refused(server.post("/v1/collections/photos/search", {"query": query}), 400)
+            refused(server.post("/v1/collections/photos/search", {"plus": [query]}), 400)
+        assert "text" in refused(server.post("/v1/collections/notes/search", {"query": packed("red")}), 400)
+
+
+def test_embeddings_takes_pictures_as_jina_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("PIL", reason="needs the extra media")
+    from picture_files import drawn
+    from picture_models import Colours, plug_in
+
+    plug_in(monkeypatch, tmp_path / "site")
+    packed = b64encode(drawn("red")).decode()
+    given = [{"image": packed}, {"image": f"data:image/jpeg;base64,{packed}"}, {"text": "blue"}, "blue"]
+    with running(models=("colours:a", MODEL)) as server:
+        data = server.embed(given, model="colours:a").json()["data"]
+        expected = Colours("a").embed([drawn("red"), drawn("red"), "blue", "blue"]).vectors
+        np.testing.assert_allclose([each["embedding"] for each in data], expected, atol=1e-6)
+        for wrong in (
+            {"image": "http://example.org/a.jpg"},
+            {"image": "aGVsbG8="},
+            {"image": 1},
+            {},
+            {"text": "a", "image": "b"},
+        ):
+            refused(server.embed(["blue", wrong], model="colours:a"), 400, param="input[1]")
+        refused(server.embed([{"image": packed}]), 400)  # a model of texts

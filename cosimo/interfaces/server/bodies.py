@@ -31,29 +31,30 @@ class Problem(BaseModel):
     error: What
 
 
-class Item(Body):
-    """One document."""
-
-    id: str
-    content: str | None = None
-    metadata: dict[str, Any] | None = None
-
-
 class Bytes(Body):
     """A picture, or another file, inside of JSON."""
 
     base64: str
 
 
-class NewItem(Item):
+Asked = str | list[float] | Bytes
+
+
+class NewItem(Body):
     """One document to embed. `named`: name → a text, or a file, for the named vectors of that name."""
 
+    id: str
+    content: str | Bytes | None = Field(default=None, description="A text, or a file such as a picture")
+    metadata: dict[str, Any] | None = None
     named: dict[str, str | Bytes] | None = None
 
 
-class StoredItem(Item):
+class StoredItem(Body):
     """One document as it is stored; `content_base64` in place of `content` where that is bytes."""
 
+    id: str
+    content: str | None = None
+    metadata: dict[str, Any] | None = None
     content_base64: str | None = None
 
 
@@ -126,13 +127,13 @@ class Relate(Body):
 class Search(Filtered):
     """The arguments of `Collection.search`."""
 
-    query: str | list[float] | None = Field(default=None, description="A text, or a vector of the collection's length")
+    query: Asked | None = Field(default=None, description="A text, a picture, or a vector of the collection's length")
     k: int = 10
     mode: Mode | None = None
     prefix: str = ""
     min_score: float | None = None
-    plus: list[str] = []
-    minus: list[str] = []
+    plus: list[str | Bytes] = []
+    minus: list[str | Bytes] = []
     like: list[str] = []
     unlike: list[str] = []
     diversity: float | None = None
@@ -146,7 +147,7 @@ class Search(Filtered):
 class SearchAll(Filtered):
     """The arguments of `Database.search`."""
 
-    query: str
+    query: str | Bytes
     k: int = 10
     collections: list[str] | None = None
     mode: Mode | None = None

@@ -89,7 +89,7 @@ def drop(name: Name, holds: Writing) -> Json:
 @router.post("/v1/collections/{name}/add", response_model=bodies.Outcome)
 def add(name: Name, body: bodies.Add, holds: Writing) -> Json:
     """Embed and store documents: only what is new or changed is embedded."""
-    documents = [Document(item.id, item.content, item.metadata, unpacked(item.named)) for item in body.documents]
+    documents = [Document(item.id, asked(item.content), item.metadata, unpacked(item.named)) for item in body.documents]
     collection = _collection(holds, name, body)
     added = collection.add(
         documents, store=body.store, source=body.source, sync=body.sync, passages=body.passages, progress=lambda _: None
@@ -159,8 +159,9 @@ def delete(name: Name, body: bodies.Ids, holds: Writing) -> Json:
 
 @router.post("/v1/collections/{name}/search", response_model=bodies.Hits)
 def search(name: Name, body: bodies.Search, holds: Reading) -> Json:
-    """The best documents for a text, a vector or examples."""
+    """The best documents for a text, a picture, a vector or examples."""
     given = {field: getattr(body, field) for field in type(body).model_fields if field not in ("k", "rerank")}
+    given |= {"query": asked(body.query), **{field: list(map(asked, given[field])) for field in ("plus", "minus")}}
     hits = holds.database.collection(name).search(k=checked_most(body.k), rerank=_reranker(holds, body.rerank), **given)
     return Json({"hits": [as_hit(hit) for hit in hits]})
 
@@ -169,6 +170,7 @@ def search(name: Name, body: bodies.Search, holds: Reading) -> Json:
 def search_all(body: bodies.SearchAll, holds: Reading) -> Json:
     """The best documents of several collections."""
     given = {field: getattr(body, field) for field in type(body).model_fields if field != "k"}
+    given["query"] = asked(body.query)
     return Json({"hits": [as_hit(hit) for hit in holds.database.search(k=checked_most(body.k), **given)]})
 
 
@@ -218,6 +220,11 @@ def _collection(holds: Served, name: str, body: bodies.Create | bodies.Add, dim:
 def unpacked(given: Mapping[str, str | bodies.Bytes] | None) -> dict[str, Content] | None:
     """Contents by name, files as bytes."""
     return {name: unpacked_one(each) for name, each in given.items()} if given else None
+
+
+def asked(given: bodies.Asked | None) -> Any:
+    """What Python is asked with: a text, bytes, or a vector."""
+    return given if given is None or isinstance(given, list) else unpacked_one(given)
 
 
 def unpacked_one(given: str | bodies.Bytes) -> Content:

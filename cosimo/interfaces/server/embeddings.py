@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio.to_thread
@@ -10,8 +10,9 @@ import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from ...core.content import modality_of
 from ...core.errors import ModelNotFound
-from ...core.types import Role
+from ...core.types import Content, Role
 from ...core.vectors import normalised
 from .batching import Batcher, Done
 from .bodies import Name
@@ -36,8 +37,9 @@ router = APIRouter(tags=["OpenAI"])
 class EmbeddingsBody(BaseModel):
     """What to embed."""
 
-    input: str | list[str] | list[int] | list[list[int]] = Field(
-        description="A text, texts (up to 2,048), or token ids of cl100k_base, where that vocabulary is on the server's machine"
+    input: str | list[str | dict[str, str]] | list[int] | list[list[int]] = Field(
+        description='A text, texts and pictures (up to 2,048; {"image": BASE64 OR DATA URI}), or token ids of cl100k_base, '
+        "where that vocabulary is on the server's machine"
     )
     model: str | None = Field(default=None, description="One of /v1/models; left out, the first")
     encoding_format: Literal["float", "base64"] = "float"
@@ -99,7 +101,7 @@ class Models(BaseModel):
     },
 )
 async def embeddings(request: Request) -> Json:
-    """Embed texts."""
+    """Embed texts and pictures."""
     holds = served(request)
     body = parsed(await request.body())
     if not isinstance(body, dict):
@@ -172,12 +174,12 @@ def role_of(body: dict[str, Any]) -> Role:
     return "document"
 
 
-def texts_of(given: Any, holds: Any) -> list[str]:
-    """The texts of a request; token ids are turned back into theirs.
+def texts_of(given: Any, holds: Any) -> list[Content]:
+    """The texts and pictures of a request; token ids are turned back into their text.
 
     Raises
     ------
-    BadRequest : nothing, too many, or neither texts nor token ids
+    BadRequest : nothing, too many, or neither texts, pictures nor token ids
     """
     if isinstance(given, str):
         return [given]
@@ -189,8 +191,26 @@ def texts_of(given: Any, holds: Any) -> list[str]:
     if len(given) > MOST:
         raise BadRequest(f"input holds {len(given):,} texts; send at most {MOST:,} at a time", "input")
     return [
-        each if isinstance(each, str) else _decoded(each, f"input[{place}]", holds) for place, each in enumerate(given)
+        each if isinstance(each, str) else _pictured(each, place) if isinstance(each, dict)
+        else _decoded(each, f"input[{place}]", holds) for place, each in enumerate(given)
     ]  # fmt: skip
+
+
+def _pictured(given: dict[str, Any], place: int) -> Content:
+    """`{"image": base64}`, or `{"text": …}` beside such; nothing is fetched from an address."""
+    param = f"input[{place}]"
+    if list(given) == ["text"] and isinstance(given["text"], str):
+        return given["text"]
+    if list(given) != ["image"] or not isinstance(given["image"], str):
+        raise BadRequest(f'{param} must be a text, {{"text": "…"}} or {{"image": "…"}}', param)
+    head, comma, packed = given["image"].partition(",")
+    try:
+        data = b64decode(packed if comma and head.startswith("data:") else given["image"], validate=True)
+    except ValueError as error:
+        raise BadRequest(f"{param} is no picture in base64; send the bytes, not an address", param) from error
+    if modality_of(data) != "image":
+        raise BadRequest(f"{param} is no picture", param)
+    return data
 
 
 def _decoded(ids: Any, param: str, holds: Any) -> str:
@@ -215,7 +235,7 @@ def refuse_length(holds: Any, model: str, batcher: Batcher, length: Any) -> None
         )
 
 
-async def answered(request: Request, batcher: Batcher, texts: list[str], role: Role) -> Done:
+async def answered(request: Request, batcher: Batcher, texts: list[Content], role: Role) -> Done:
     """What came of the texts; given up when the client goes away before its turn."""
     future = asyncio.wrap_future(batcher.submit(texts, role))
     ready, _ = await asyncio.wait([future], timeout=PATIENT)

@@ -1,17 +1,14 @@
 """Mixed: named vectors as routes: made, and several of them asked at once. No logic; arguments and answers are Python's."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from pydantic import Field
 
 from . import bodies
-from .bodies import Body, Bytes, Filtered, Name
-from .collections import Reading, Writing, as_hit, as_info, checked_most, unpacked_one
+from .bodies import Asked, Body, Filtered, Name
+from .collections import Reading, Writing, as_hit, as_info, asked, checked_most
 from .replies import Json
 
 router = APIRouter(tags=["Collections"])
-Asked = str | list[float] | Bytes
 
 
 class MakeNamed(Body):
@@ -47,10 +44,6 @@ def make_named(name: Name, space: Name, holds: Writing, body: MakeNamed | None =
 def search_mixed(name: Name, body: SearchMixed, holds: Reading) -> Json:
     """The best documents by several of their vectors at once."""
     given = {field: getattr(body, field) for field in type(body).model_fields if field not in ("query", "k", "named")}
-    named = {key: _asked(each) for key, each in (body.named or {}).items()}
-    hits = holds.database.collection(name).search_mixed(_asked(body.query), checked_most(body.k), named=named, **given)
+    named = {key: asked(each) for key, each in (body.named or {}).items()}
+    hits = holds.database.collection(name).search_mixed(asked(body.query), checked_most(body.k), named=named, **given)
     return Json({"hits": [as_hit(hit) for hit in hits]})
-
-
-def _asked(given: Asked | None) -> Any:
-    return given if given is None or isinstance(given, list) else unpacked_one(given)

@@ -80,7 +80,7 @@ def _summary(collection: Collection, added: Added, source: Source) -> str:
     ]
     said = (
         ", ".join(f"{number:,} {what}" for number, what in counts if number)
-        or "nothing matched; put quotes around a pattern, or the shell spells it out"
+        or "nothing matched; put quotes around a pattern, or the shell spells it out; JPG is not jpg"
     )
     return (
         f"{output.snippet(collection.name)}: {said}{'' if added.committed else hint(source.left_out)} ({added.seconds:.1f} s)"
